@@ -1,0 +1,301 @@
+"""The command line: one command a step, generated from the step's signature."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from mesomode.errors import ConfigError, MesomodeError
+from mesomode.steps import logger, parameters_of, run_step
+
+PACKAGE = Path(__file__).resolve().parent
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+def find_steps() -> dict[str, tuple[str, str]]:
+    """All steps, found by reading the ``stage.py`` files without importing them.
+
+    Returns
+    -------
+    dict
+        Command name → (module, first line of the docstring).
+    """
+    steps = {}
+    for file in sorted(PACKAGE.glob("*/stage.py")):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and any(
+                isinstance(d, ast.Name) and d.id == "step" for d in node.decorator_list
+            ):
+                summary = (ast.get_docstring(node) or "").split("\n")[0]
+                module = f"mesomode.{file.parent.name}.stage"
+                steps[node.name.replace("_", "-")] = (module, summary)
+    return steps
+
+
+class LazyGroup(TyperGroup):
+    """Lists every step, imports the one that is called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Names of the utilities, then of the steps."""
+        return [*super().list_commands(context), *find_steps()]
+
+    def get_command(self, context: click.Context, name: str) -> Any:
+        """Make the command of a step when it is asked for."""
+        steps = find_steps()
+        if name not in steps:
+            return super().get_command(context, name)
+        module, summary = steps[name]
+        if context.info_name is not None and getattr(context, "listing_steps", False):
+            return click.Command(name, help=summary)
+        return step_command(getattr(importlib.import_module(module), name.replace("-", "_")))
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the steps by their docstrings, without importing them."""
+        super().format_commands(context, formatter)
+
+
+def step_command(function: Callable[..., None]) -> click.Command:
+    """Make the command of a step from its signature.
+
+    Parameters
+    ----------
+    function : callable
+        Marked with :func:`mesomode.steps.step`.
+
+    Returns
+    -------
+    click.Command
+        With an option for each parameter, plus ``--log``.
+    """
+    name = function.__name__.replace("_", "-")
+    signature = inspect.signature(function)
+    options: list[click.Parameter] = []
+    settings_class: Any = None
+    for parameter, (kind, hint) in parameters_of(function).items():
+        default = signature.parameters[parameter].default
+        required = default is inspect.Parameter.empty
+        flag = f"--{parameter.replace('_', '-')}"
+        shown: dict[str, Any] = {"required": required}
+        if not required:
+            shown |= {"default": default, "show_default": default is not None}
+        if kind == "settings":
+            settings_class = hint
+            options.append(
+                click.Option(
+                    [flag], default="{}", help="Settings as JSON; keys below.", metavar="JSON"
+                )
+            )
+        elif kind in ("input", "output"):
+            text = "File or store to read." if kind == "input" else "File or store to write."
+            options.append(click.Option([flag], help=text, metavar="PATH", **shown))
+        elif kind == "inputs":
+            text = "File or store to read; may be repeated."
+            options.append(click.Option([flag], multiple=True, help=text, metavar="PATH"))
+        elif kind == "option":
+            shown.setdefault("help", _OPTION_HELP.get(parameter))
+            options.append(click.Option([flag], type=hint if hint in (int, float) else str, **shown))
+    options.append(click.Option(["--log"], metavar="PATH", help="Also write the log here."))
+
+    def invoke(**arguments: Any) -> None:
+        log = arguments.pop("log")
+        with_log(name, log, lambda: run_step(function, **_converted(function, arguments)))
+
+    def _converted(function: Callable[..., None], arguments: dict[str, Any]) -> dict[str, Any]:
+        from mesomode.config import validated
+
+        for parameter, (kind, hint) in parameters_of(function).items():
+            value = arguments.get(parameter)
+            if kind == "settings":
+                try:
+                    values = json.loads(value)
+                except ValueError as error:
+                    raise ConfigError(
+                        "the settings are not JSON", where="--settings", why=str(error)
+                    ) from error
+                arguments[parameter] = validated(hint, values, f"settings of {name}")
+            elif kind == "inputs":
+                arguments[parameter] = [Path(path) for path in value]
+            elif kind in ("input", "output") and value is not None:
+                arguments[parameter] = Path(value)
+        return arguments
+
+    return click.Command(
+        name,
+        params=options,
+        callback=invoke,
+        help=inspect.getdoc(function),
+        epilog=_settings_help(settings_class),
+        context_settings={"max_content_width": 100},
+    )
+
+
+_OPTION_HELP = {
+    "seed": "The run's seed.",
+    "threads": "Number of threads.",
+}
+
+
+def _settings_help(settings: Any) -> str | None:
+    if settings is None:
+        return None
+    from mesomode.config import default_text
+
+    rows = [
+        f"{name} (default {default_text(field)}): {' '.join((field.description or '').split())}"
+        for name, field in settings.model_fields.items()
+    ]
+    return "Settings:\n\n" + "\n\n".join(rows)
+
+
+def with_log(name: str, log: str | None, job: Callable[[], None]) -> None:
+    """Run a job with its messages on the terminal and, if asked for, in a file.
+
+    An error ends the process with status 1: those a user may meet are printed
+    without a traceback (the log file has it).
+    """
+    layout = logging.Formatter(f"%(asctime)s {name}: %(message)s", "%H:%M:%S")
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setFormatter(layout)
+    handlers: list[logging.Handler] = [terminal]
+    file: logging.Handler | None = None
+    if log is not None:
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(log, mode="w")
+        file.setFormatter(layout)
+        handlers.append(file)
+    logging.captureWarnings(True)
+    root = logging.getLogger()
+    root.handlers[:] = handlers
+    root.setLevel(logging.WARNING)
+    logger.setLevel(logging.INFO)
+    try:
+        job()
+    except MesomodeError as error:
+        terminal.setFormatter(_NoTraceback(layout._fmt, layout.datefmt))
+        logger.error("ERROR: %s", error, exc_info=True)
+        raise SystemExit(1) from None
+    except Exception:
+        logger.exception("an error that mesomode did not foresee; please report it")
+        raise SystemExit(1) from None
+    finally:
+        for handler in handlers:
+            handler.flush()
+        if file is not None:
+            file.close()
+
+
+class _NoTraceback(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        cached, record.exc_info, record.exc_text = record.exc_info, None, None
+        try:
+            return super().format(record)
+        finally:
+            record.exc_info = cached
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="mesomode: from tracer data to dynamics. The pipeline is run with `snakemake`; "
+    "every step of it is also a command here.",
+)
+
+
+@app.command()
+def config(
+    file: Annotated[Path, typer.Option(help="Configuration to check.")] = Path("config.yaml"),
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema.")] = False,
+    reference: Annotated[bool, typer.Option("--reference", help="Print the reference.")] = False,
+) -> None:
+    """Check a configuration and print it with all defaults filled in."""
+    import yaml
+
+    from mesomode import config as configuration
+
+    def job() -> None:
+        if schema:
+            print(json.dumps(configuration.json_schema(), indent=1, ensure_ascii=False))
+        elif reference:
+            print(configuration.reference(), end="")
+        else:
+            if not file.exists():
+                raise ConfigError("the configuration does not exist", where=file)
+            values = yaml.safe_load(file.read_text()) or {}
+            checked = configuration.load_config(values).model_dump(mode="json")
+            print(yaml.safe_dump(checked, sort_keys=False, allow_unicode=True), end="")
+
+    with_log("config", None, job)
+
+
+@app.command()
+def verify(stores: Annotated[list[Path], typer.Argument(help="Stores to check.")]) -> None:
+    """Compare every array of one or more stores with its recorded digest."""
+    from mesomode.store import store_digest, verify_store
+
+    damaged = False
+    for store in stores:
+        problems = verify_store(store)
+        damaged = damaged or bool(problems)
+        print(f"{store}: {'DAMAGED' if problems else 'sound, digest ' + store_digest(store)}")
+        for problem in problems:
+            print(f"  - {problem}")
+    raise SystemExit(int(damaged))
+
+
+@app.command()
+def export(
+    store: Annotated[Path, typer.Argument(help="Store to publish.")],
+    out: Annotated[Path | None, typer.Argument(help="Default: STORE.zip")] = None,
+) -> None:
+    """Write a store as one .zarr.zip file for publishing."""
+    from mesomode.store import export_store
+
+    target = store.with_name(store.name + ".zip") if out is None else out
+    with_log("export", None, lambda: export_store(store, target))
+    print(target)
+
+
+@app.command()
+def doctor(
+    root: Annotated[Path, typer.Option(help="Working folder of the pipeline.")] = Path("."),
+) -> None:
+    """Check the environment, the cache and the results, and say what to do."""
+    from mesomode import doctor as examination
+
+    lines, sound = examination.report(root)
+    print("\n".join(lines))
+    raise SystemExit(0 if sound else 1)
+
+
+def main() -> None:
+    """Entry point of the command ``mesomode``."""
+    _limit_threads_early(sys.argv)
+    app()
+
+
+def _limit_threads_early(arguments: list[str]) -> None:
+    """Set the thread limits before the numerical libraries are loaded and read them."""
+    if "--threads" in arguments[:-1]:
+        count = arguments[arguments.index("--threads") + 1]
+        for variable in THREAD_VARIABLES:
+            os.environ[variable] = count
