@@ -11,11 +11,9 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import click
-import typer
-from typer.core import TyperGroup
 
 from mesomode.errors import ConfigError, MesomodeError
 from mesomode.steps import logger, parameters_of, run_step
@@ -50,26 +48,28 @@ def find_steps() -> dict[str, tuple[str, str]]:
     return steps
 
 
-class LazyGroup(TyperGroup):
-    """Lists every step, imports the one that is called."""
+class StepGroup(click.Group):
+    """Lists every step without importing it; imports the one that is called."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Names of the utilities, then of the steps."""
         return [*super().list_commands(context), *find_steps()]
 
-    def get_command(self, context: click.Context, name: str) -> Any:
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Make the command of a step when it is asked for."""
         steps = find_steps()
         if name not in steps:
             return super().get_command(context, name)
-        module, summary = steps[name]
-        if context.info_name is not None and getattr(context, "listing_steps", False):
-            return click.Command(name, help=summary)
+        module, _ = steps[name]
         return step_command(getattr(importlib.import_module(module), name.replace("-", "_")))
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the steps by their docstrings, without importing them."""
-        super().format_commands(context, formatter)
+        """List utilities and steps with the first line of their documentation."""
+        utilities = [(n, c.get_short_help_str(80)) for n, c in sorted(self.commands.items())]
+        with formatter.section("Utilities"):
+            formatter.write_dl(utilities)
+        with formatter.section("Steps of the pipeline"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in find_steps().items()])
 
 
 def step_command(function: Callable[..., None]) -> click.Command:
@@ -211,22 +211,20 @@ class _NoTraceback(logging.Formatter):
             record.exc_info = cached
 
 
-app = typer.Typer(
-    cls=LazyGroup,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="mesomode: from tracer data to dynamics. The pipeline is run with `snakemake`; "
-    "every step of it is also a command here.",
-)
+@click.group(cls=StepGroup, context_settings={"max_content_width": 100})
+@click.version_option(package_name="mesomode")
+def app() -> None:
+    """From tracer data to dynamics.
+
+    The pipeline is run with `snakemake`; every step of it is also a command here.
+    """
 
 
 @app.command()
-def config(
-    file: Annotated[Path, typer.Option(help="Configuration to check.")] = Path("config.yaml"),
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema.")] = False,
-    reference: Annotated[bool, typer.Option("--reference", help="Print the reference.")] = False,
-) -> None:
+@click.option("--file", type=Path, default=Path("config.yaml"), help="Configuration to check.")
+@click.option("--schema", is_flag=True, help="Print the JSON schema.")
+@click.option("--reference", is_flag=True, help="Print the reference as Markdown.")
+def config(file: Path, schema: bool, reference: bool) -> None:
     """Check a configuration and print it with all defaults filled in."""
     import yaml
 
@@ -234,21 +232,22 @@ def config(
 
     def job() -> None:
         if schema:
-            print(json.dumps(configuration.json_schema(), indent=1, ensure_ascii=False))
+            click.echo(json.dumps(configuration.json_schema(), indent=1, ensure_ascii=False))
         elif reference:
-            print(configuration.reference(), end="")
+            click.echo(configuration.reference(), nl=False)
         else:
             if not file.exists():
                 raise ConfigError("the configuration does not exist", where=file)
             values = yaml.safe_load(file.read_text()) or {}
             checked = configuration.load_config(values).model_dump(mode="json")
-            print(yaml.safe_dump(checked, sort_keys=False, allow_unicode=True), end="")
+            click.echo(yaml.safe_dump(checked, sort_keys=False, allow_unicode=True), nl=False)
 
     with_log("config", None, job)
 
 
 @app.command()
-def verify(stores: Annotated[list[Path], typer.Argument(help="Stores to check.")]) -> None:
+@click.argument("stores", nargs=-1, type=Path, required=True)
+def verify(stores: tuple[Path, ...]) -> None:
     """Compare every array of one or more stores with its recorded digest."""
     from mesomode.store import store_digest, verify_store
 
@@ -256,41 +255,40 @@ def verify(stores: Annotated[list[Path], typer.Argument(help="Stores to check.")
     for store in stores:
         problems = verify_store(store)
         damaged = damaged or bool(problems)
-        print(f"{store}: {'DAMAGED' if problems else 'sound, digest ' + store_digest(store)}")
+        verdict = "DAMAGED" if problems else "sound, digest " + store_digest(store)
+        click.echo(f"{store}: {verdict}")
         for problem in problems:
-            print(f"  - {problem}")
+            click.echo(f"  - {problem}")
     raise SystemExit(int(damaged))
 
 
 @app.command()
-def export(
-    store: Annotated[Path, typer.Argument(help="Store to publish.")],
-    out: Annotated[Path | None, typer.Argument(help="Default: STORE.zip")] = None,
-) -> None:
-    """Write a store as one .zarr.zip file for publishing."""
+@click.argument("store", type=Path)
+@click.argument("out", type=Path, required=False)
+def export(store: Path, out: Path | None) -> None:
+    """Write STORE as one .zarr.zip file for publishing (default: STORE.zip)."""
     from mesomode.store import export_store
 
     target = store.with_name(store.name + ".zip") if out is None else out
     with_log("export", None, lambda: export_store(store, target))
-    print(target)
+    click.echo(str(target))
 
 
 @app.command()
-def doctor(
-    root: Annotated[Path, typer.Option(help="Working folder of the pipeline.")] = Path("."),
-) -> None:
+@click.option("--root", type=Path, default=Path("."), help="Working folder of the pipeline.")
+def doctor(root: Path) -> None:
     """Check the environment, the cache and the results, and say what to do."""
     from mesomode import doctor as examination
 
     lines, sound = examination.report(root)
-    print("\n".join(lines))
+    click.echo("\n".join(lines))
     raise SystemExit(0 if sound else 1)
 
 
 def main() -> None:
     """Entry point of the command ``mesomode``."""
     _limit_threads_early(sys.argv)
-    app()
+    app(prog_name="mesomode")
 
 
 def _limit_threads_early(arguments: list[str]) -> None:
