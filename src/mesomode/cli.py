@@ -111,7 +111,9 @@ def step_command(function: Callable[..., None]) -> click.Command:
             options.append(click.Option([flag], multiple=True, help=text, metavar="PATH"))
         elif kind == "option":
             shown.setdefault("help", _OPTION_HELP.get(parameter))
-            options.append(click.Option([flag], type=hint if hint in (int, float) else str, **shown))
+            options.append(
+                click.Option([flag], type=hint if hint in (int, float) else str, **shown)
+            )
     options.append(click.Option(["--log"], metavar="PATH", help="Also write the log here."))
 
     def invoke(**arguments: Any) -> None:
@@ -222,27 +224,49 @@ def app() -> None:
 
 @app.command()
 @click.option("--file", type=Path, default=Path("config.yaml"), help="Configuration to check.")
+@click.option("--values", help="The configuration itself, as JSON, instead of a file.")
+@click.option("--out", type=Path, help="Write it here instead of printing it.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema.")
 @click.option("--reference", is_flag=True, help="Print the reference as Markdown.")
-def config(file: Path, schema: bool, reference: bool) -> None:
+def config(file: Path, values: str | None, out: Path | None, schema: bool, reference: bool) -> None:
     """Check a configuration and print it with all defaults filled in."""
     import yaml
 
     from mesomode import config as configuration
+    from mesomode.files import atomic_file
 
     def job() -> None:
         if schema:
             click.echo(json.dumps(configuration.json_schema(), indent=1, ensure_ascii=False))
-        elif reference:
+            return
+        if reference:
             click.echo(configuration.reference(), nl=False)
-        else:
-            if not file.exists():
-                raise ConfigError("the configuration does not exist", where=file)
-            values = yaml.safe_load(file.read_text()) or {}
-            checked = configuration.load_config(values).model_dump(mode="json")
-            click.echo(yaml.safe_dump(checked, sort_keys=False, allow_unicode=True), nl=False)
+            return
+        if values is None and not file.exists():
+            raise ConfigError("the configuration does not exist", where=file)
+        read = yaml.safe_load(file.read_text() if values is None else values)
+        checked = configuration.load_config(read or {}).model_dump(mode="json")
+        text = yaml.safe_dump(checked, sort_keys=False, allow_unicode=True)
+        if out is None:
+            click.echo(text, nl=False)
+            return
+        with atomic_file(out) as temporary:
+            temporary.write_text(text)
 
     with_log("config", None, job)
+
+
+@app.command()
+@click.argument("rule", required=False)
+@click.option("--table", is_flag=True, help="Print the table of all rules as Markdown.")
+def why(rule: str | None, table: bool) -> None:
+    """Say what makes RULE run again, and whether and why it would run now."""
+    from mesomode import reruns
+
+    def job() -> None:
+        click.echo(reruns.table(Path()) if table or rule is None else reruns.why(Path(), rule))
+
+    with_log("why", None, job)
 
 
 @app.command()
@@ -275,7 +299,7 @@ def export(store: Path, out: Path | None) -> None:
 
 
 @app.command()
-@click.option("--root", type=Path, default=Path("."), help="Working folder of the pipeline.")
+@click.option("--root", type=Path, default=Path(), help="Working folder of the pipeline.")
 def doctor(root: Path) -> None:
     """Check the environment, the cache and the results, and say what to do."""
     from mesomode import doctor as examination

@@ -118,7 +118,7 @@ def validated(settings: type[SettingsBase], values: Any, where: str) -> Any:
 
 
 def _explained(settings: type[BaseModel], problem: Any) -> str:
-    path = [part for part in problem["loc"]]
+    path = list(problem["loc"])
     key = ".".join(str(part) for part in path)
     if problem["type"] == "extra_forbidden":
         owner = _model_at(settings, path[:-1])
@@ -135,7 +135,9 @@ def _explained(settings: type[BaseModel], problem: Any) -> str:
 
 def _model_at(settings: type[BaseModel], path: list[Any]) -> type[BaseModel]:
     for part in path:
-        annotation = settings.model_fields[part].annotation if part in settings.model_fields else None
+        annotation = (
+            settings.model_fields[part].annotation if part in settings.model_fields else None
+        )
         models = [
             t
             for t in (annotation, *get_args(annotation))
@@ -165,7 +167,9 @@ def bounds_text(field: Any) -> str:
         for name, sign in signs.items()
         if getattr(item, name, None) is not None
     ]
-    choices = get_args(field.annotation) if str(field.annotation).startswith("typing.Literal") else ()
+    choices = (
+        get_args(field.annotation) if str(field.annotation).startswith("typing.Literal") else ()
+    )
     if choices:
         bounds.append("one of " + ", ".join(map(str, choices)))
     return " and ".join(bounds)

@@ -134,7 +134,7 @@ def write_store(path: str | Path, dataset: xr.Dataset, schema: Schema, provenanc
             )
         _flush(temporary)
         shutil.rmtree(path, ignore_errors=True)
-        os.replace(temporary, path)
+        temporary.replace(path)
         sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -322,9 +322,7 @@ def _encoding(array: xr.DataArray, sharded: bool = True) -> dict[str, Any]:
     return encoding
 
 
-def chunk_shapes(
-    shape: tuple[int, ...], itemsize: int
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def chunk_shapes(shape: tuple[int, ...], itemsize: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Chunk and shard shapes for an array.
 
     Parameters

@@ -1,0 +1,53 @@
+"""From tracer data to dynamics. Start with: snakemake --cores 2"""
+
+import sys
+from pathlib import Path
+from snakemake.utils import min_version
+
+from mesomode.errors import MesomodeError
+from mesomode.workflow import Plan, megabytes, minutes
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+try:
+    PLAN = Plan(config)
+except MesomodeError as error:
+    sys.exit(f"ERROR: {error}")
+
+config.update(PLAN.values)
+RAW, RUN, SEED = PLAN.raw, PLAN.run, PLAN.seed
+# with --sdm conda the environment's own interpreter, otherwise the one that runs snakemake
+PYTHON = "python" if workflow.deployment_settings.deployment_method else PLAN.python
+MESOMODE = f"{PYTHON} -m mesomode"
+# results that `snakemake` makes; every rule file adds its own
+TARGETS = []
+# a job that was killed is run again without asking
+workflow.dag_settings.force_incomplete = True
+
+for rules_file in sorted(Path(workflow.basedir, "workflow/rules").glob("*.smk")):
+
+    include: rules_file
+
+
+localrules:
+    all,
+    configuration,
+
+
+rule all:
+    default_target: True
+    input:
+        TARGETS,
+
+
+onsuccess:
+    # the report needs the finished run, so it is made after the last job
+    shell(
+        "{PYTHON} -m snakemake --snakefile {workflow.main_snakefile:q} --nolock --quiet"
+        " --configfile {RUN}/config.yaml --report {RUN}/report.zip"
+        " && echo 'The report is {RUN}/report.zip'"
+    )

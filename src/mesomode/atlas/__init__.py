@@ -1,0 +1,1 @@
+"""From annotation and ontology to the voxel grids of sources and targets."""

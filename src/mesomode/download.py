@@ -1,0 +1,310 @@
+"""Downloads that end with a whole, verified file or with nothing but a resumable part.
+
+Nothing appears at a file's own path before its length, content and digest are known to be
+good. Unfinished bytes live in ``<file>.part``, which the next attempt, or the next process after
+a kill, resumes; a lock on it keeps two processes from writing the same file. Beside each file
+stands ``<file>.fetch.json`` with its address, size, SHA-256, entity tag and date.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from mesomode.access.network import Access, PassingError, refusal
+from mesomode.access.parts import Announcement, Part, fault_of, record_of
+from mesomode.errors import DataError, FetchError, MesomodeError
+from mesomode.files import Progress
+
+logger = logging.getLogger("mesomode")
+
+FAILURES_TO_STOP = 3
+"""So many files may fail before the rest of a list is given up."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A file wanted, and where to get it.
+
+    Parameters
+    ----------
+    path : Path
+        Where it shall be.
+    urls : tuple of str
+        Its addresses, the preferred one first.
+    check : callable
+        Called with the path of the complete file; raises :class:`DataError` if
+        the content is not what it should be.
+    """
+
+    path: Path
+    urls: tuple[str, ...]
+    check: Callable[[Path], None]
+
+
+def download(access: Access | None, resource: Resource, progress: Transfers | None = None) -> None:
+    """Make sure that a file is there and sound, fetching it if not.
+
+    Raises
+    ------
+    OfflineError
+        It is not there and there is no leave to use the network.
+    FetchError
+        None of its addresses gave a sound file. Nothing is left at its path.
+    """
+    fault = fault_of(resource.path)
+    if fault is None:
+        return
+    if access is None or access.settings.offline:
+        raise refusal([resource.path])
+    with Part(resource.path) as part:
+        fault = fault_of(resource.path)
+        if fault is None:  # another process was faster
+            return
+        if resource.path.exists():
+            logger.warning("%s %s: it is fetched again", resource.path, fault)
+        failures: list[MesomodeError] = []
+        for url in _preferred(resource.urls, part.announced):
+            try:
+                attempt = partial(_attempt, access, resource, url, part, progress)
+                announcement = access.persist(url, attempt, lambda: part.size)
+            except FetchError as error:
+                failures.append(error)
+            else:
+                part.publish(url, announcement.etag)
+                return
+    raise _joint(failures, f"{resource.path.name} could not be downloaded")
+
+
+def _preferred(urls: Sequence[str], announced: Announcement | None) -> list[str]:
+    """The addresses, beginning with the one whose bytes are already here."""
+    return sorted(urls, key=lambda url: announced is None or url != announced.url)
+
+
+def _attempt(
+    access: Access, resource: Resource, url: str, part: Part, progress: Transfers | None
+) -> Announcement:
+    """Receive what is missing of a file, check the whole, and say what the server said of it."""
+    announcement = part.announced
+    if announcement is None or announcement.url != url:
+        part.clear()
+        announcement = None
+    if announcement is None or part.size != announcement.length:
+        announcement = _transfer(access, resource, url, part, announcement, progress)
+    if announcement.length is not None and part.size < announcement.length:
+        raise PassingError(f"the body ended after {part.size} of {announcement.length} bytes")
+    fault = _content_fault(part.path, resource, announcement)
+    if fault is not None:
+        part.clear()
+        raise PassingError(fault)
+    return announcement
+
+
+def _transfer(
+    access: Access,
+    resource: Resource,
+    url: str,
+    part: Part,
+    begun: Announcement | None,
+    progress: Transfers | None,
+) -> Announcement:
+    """Append the body of one answer to the part; return what was announced of the whole file."""
+    headers = {}
+    if begun is not None and begun.etag is not None and part.size > 0:
+        headers = {"Range": f"bytes={part.size}-", "If-Range": begun.etag}
+    try:
+        with access.get(url, headers) as answer:
+            if answer.status_code == 206 and begun is not None:
+                if _range_start(answer) != part.size:
+                    part.clear()
+                    raise PassingError("the server sent a range that was not asked for")
+                announcement = begun
+            else:
+                announcement = _announcement(url, answer)
+                part.begin(announcement)
+            if progress is not None:
+                progress.expect(resource.path, announcement.length, part.size)
+            for piece in access.receive(answer):
+                part.append(piece)
+                if progress is not None:
+                    progress.receive(len(piece))
+    except PassingError as error:
+        if error.status == 416:  # what we have is not a beginning of what there is
+            part.clear()
+        raise
+    return announcement
+
+
+def _announcement(url: str, answer: requests.Response) -> Announcement:
+    etag = answer.headers.get("ETag")
+    length = answer.headers.get("Content-Length", "")
+    plain = answer.headers.get("Content-Encoding", "identity") == "identity"
+    digits = re.fullmatch(r'"([0-9a-f]{32})"', etag or "")
+    return Announcement(
+        url=url,
+        etag=None if etag is None or etag.startswith("W/") else etag,
+        length=int(length) if plain and length.isdigit() else None,
+        # The entity tag of a public S3 object that was uploaded in one piece is its MD5.
+        md5=digits[1] if digits and answer.headers.get("Server") == "AmazonS3" else None,
+    )
+
+
+def _range_start(answer: requests.Response) -> int | None:
+    found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+    return int(found[1]) if found else None
+
+
+def _content_fault(path: Path, resource: Resource, announcement: Announcement) -> str | None:
+    """What is wrong with a file that has arrived; None if it is good."""
+    size, length = path.stat().st_size, announcement.length
+    if size == 0:
+        return "the server sent an empty file"
+    if length is not None and size != length:
+        return f"the server sent {size} bytes where {length} were announced"
+    with open(path, "rb") as handle:
+        beginning = handle.read(1024).lstrip().lower()
+        handle.seek(0)
+        if beginning.startswith((b"<!doctype html", b"<html")):
+            return "a web page came instead of the file (maintenance, or a log-in page)"
+        if announcement.md5 is not None:
+            if hashlib.file_digest(handle, "md5").hexdigest() != announcement.md5:
+                return "the bytes do not match the server's MD5"
+    try:
+        resource.check(path)
+    except DataError as error:
+        return ": ".join(filter(None, (error.what, error.why)))
+    return None
+
+
+def download_all(
+    access: Access | None, resources: Sequence[Resource], label: str
+) -> list[dict[str, Any]]:
+    """Make sure that files are there and sound, several at a time.
+
+    Parameters
+    ----------
+    access : Access or None
+        None: nothing may be downloaded.
+    resources : sequence of Resource
+        The files; a path twice counts once.
+    label : str
+        What they are, for the progress line.
+
+    Returns
+    -------
+    list of dict
+        The record of each file, in the order of ``resources``.
+
+    Raises
+    ------
+    OfflineError
+        Files are missing and may not be downloaded; they are listed.
+    FetchError
+        Files could not be downloaded; those that could are kept.
+    """
+    wanted = {resource.path: resource for resource in resources}
+    connections = 3 if access is None else access.settings.connections
+    with ThreadPoolExecutor(connections) as pool:
+        sound = list(pool.map(lambda path: fault_of(path) is None, wanted))
+        missing = [path for path, good in zip(wanted, sound, strict=True) if not good]
+        logger.info("%s: %d files, %d of them already here", label, len(wanted), sum(sound))
+        if missing and (access is None or access.settings.offline):
+            raise refusal(missing)
+        if access is not None and missing:
+            _download_missing(access, [wanted[path] for path in missing], label, pool)
+    return [record_of(resource.path) for resource in resources]
+
+
+def _download_missing(
+    access: Access, resources: Sequence[Resource], label: str, pool: ThreadPoolExecutor
+) -> None:
+    progress = Transfers(logger, label, len(resources), "files")
+    failures: list[MesomodeError] = []
+
+    def job(resource: Resource) -> None:
+        if len(failures) < FAILURES_TO_STOP:
+            download(access, resource, progress)
+
+    futures = [pool.submit(job, resource) for resource in resources]
+    try:
+        for future in as_completed(futures):
+            try:
+                future.result()
+                progress.update()
+            except MesomodeError as error:
+                failures.append(error)
+                logger.error("%s", error)
+    except BaseException:
+        access.stopped.set()
+        raise
+    if failures:
+        raise _joint(failures, f"{len(failures)} of {len(resources)} files failed ({label})")
+
+
+def _joint(failures: Sequence[MesomodeError], what: str) -> FetchError:
+    """One error that tells of several."""
+    if len(failures) == 1 and isinstance(failures[0], FetchError):
+        return failures[0]
+    causes = "".join(f"\n    {e.where}: {e.what}" + (f": {e.why}" * bool(e.why)) for e in failures)
+    remedies = list(dict.fromkeys(e.remedy for e in failures if e.remedy))
+    return FetchError(what, why=causes, remedy="; ".join(remedies) or None)
+
+
+class Transfers(Progress):
+    """A progress line with files, bytes, rate and time left, for several threads."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.lock = threading.Lock()
+        self.received = 0
+        self.expected: dict[Path, int] = {}
+
+    def expect(self, path: Path, length: int | None, already: int) -> None:
+        """Note how many bytes of a file are still to come, if the server has said so."""
+        if length is not None:
+            with self.lock:
+                self.expected.setdefault(path, length - already)
+
+    def receive(self, count: int) -> None:
+        """Count bytes that have come."""
+        with self.lock:
+            self.received += count
+        if time.monotonic() - self.last >= self.interval:
+            self.update(0)
+
+    def update(self, items: int = 1, note: str = "") -> None:
+        """Count files as done; write a line if it is time for one."""
+        with self.lock:
+            super().update(items, note)
+
+    def line(self, now: float) -> str:
+        """Text of the progress line at the time ``now``."""
+        elapsed = max(now - self.start, 1e-9)
+        text = f"{self.label}: {self.done}/{self.total} {self.unit}, {_size(self.received)}"
+        known = sum(self.expected.values())
+        whole = known * self.total / len(self.expected) if self.expected else 0.0
+        rate = self.received / elapsed
+        if self.done < self.total and whole > self.received:
+            guess = "" if len(self.expected) == self.total else "about "
+            left = max(0, round((whole - self.received) / rate)) if rate > 0 else 0
+            text += f" of {guess}{_size(whole)}, {left // 60}:{left % 60:02d} left"
+        return f"{text}, {_size(rate)}/s"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"

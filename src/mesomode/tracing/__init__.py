@@ -1,0 +1,1 @@
+"""From tracer experiments to the arrays of the regression."""

@@ -1,0 +1,119 @@
+"""What the Snakefile needs: settings as canonical text, code fingerprints, paths, memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mesomode.config import load_config
+from mesomode.files import canonical_json
+from mesomode.fingerprint import code_digest
+
+
+class Plan:
+    """A checked configuration and what the rules derive from it.
+
+    Parameters
+    ----------
+    config : mapping
+        Snakemake's ``config``.
+
+    Raises
+    ------
+    ConfigError
+        The configuration cannot be used.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = load_config(config)
+        self.values: dict[str, Any] = self.config.model_dump(mode="json")
+        if self.values["fetch"]["regions"] is None:
+            self.values["fetch"]["regions"] = list(self.values["atlas"]["regions"])
+        self.source: str = self.values["source"]
+        self.seed: int = self.values["seed"]
+        self.run = f"results/{self.values['run']}"
+        self.raw = f"results/raw/{self._raw_name()}"
+        self.python = sys.executable
+
+    def _raw_name(self) -> str:
+        """Folder of the raw data: one for Allen, one for each different phantom."""
+        if self.source == "allen":
+            return "allen"
+        identity = canonical_json([self.values["phantom"], self.seed])
+        return "phantom-" + hashlib.sha256(identity.encode()).hexdigest()[:8]
+
+    def settings(self, section: str) -> str:
+        """One section as canonical JSON: equal settings give equal text.
+
+        Snakemake compares the set of the values of ``params`` without their
+        names, so a rule carries each section as one value.
+        """
+        return canonical_json(self.values[section])
+
+    def whole(self) -> str:
+        """The whole effective configuration as canonical JSON."""
+        return canonical_json(self.values)
+
+    def code(self, stage: str) -> str:
+        """Fingerprint of a stage's code; constant if the configuration switches it off."""
+        if not self.values["rerun_on_code_change"]:
+            return f"{stage}: not tracked"
+        return f"{stage}:{code_digest(f'mesomode.{stage}.stage')}"
+
+
+def megabytes(
+    base: float, per_input: float = 0.0, per_pair: float = 0.0, grid: str = "atlas"
+) -> Callable[..., int]:
+    """Memory of a job as a function of what it reads, growing with each attempt.
+
+    Parameters
+    ----------
+    base : float
+        Memory of the libraries and small arrays, in MB.
+    per_input : float
+        Bytes of memory for each byte of input.
+    per_pair : float
+        Bytes of memory for each pair of target and source voxel.
+    grid : str
+        Name of the input that holds the voxel grids, for ``per_pair``.
+
+    Returns
+    -------
+    callable
+        For ``resources: mem_mb=``.
+    """
+
+    def mem_mb(wildcards: Any, input: Any, attempt: int) -> int:
+        total = base * 1e6 + per_input * sum(_size(Path(str(path))) for path in input)
+        if per_pair:
+            total += per_pair * _pairs(Path(str(input[grid])))
+        return int(total / 1e6 * 1.5 ** (attempt - 1)) + 1
+
+    return mem_mb
+
+
+def minutes(base: float, per_megabyte: float = 0.0) -> Callable[..., int]:
+    """Run time of a job as a function of the size of its input, doubled with each attempt."""
+
+    def runtime(wildcards: Any, input: Any, attempt: int) -> int:
+        size = sum(_size(Path(str(path))) for path in input) / 1e6 if per_megabyte else 0.0
+        return int((base + per_megabyte * size) * 2 ** (attempt - 1)) + 1
+
+    return runtime
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
+
+
+def _pairs(atlas: Path) -> int:
+    count = 1
+    for name in ("source_region", "target_region"):
+        count *= json.loads((atlas / name / "zarr.json").read_text())["shape"][0]
+    return count

@@ -1,0 +1,30 @@
+"""recordings: a two-photon session → traces, events, stimuli, responses, dimension."""
+
+TARGETS += expand(f"{RUN}/recordings/{{session}}.zarr", session=PLAN.sessions)
+
+
+rule recordings:
+    input:
+        raw=f"{RAW}/session_{{session}}.h5",
+    output:
+        store=directory(f"{RUN}/recordings/{{session}}.zarr"),
+    log:
+        f"{RUN}/logs/recordings_{{session}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/recordings_{{session}}.tsv"
+    wildcard_constraints:
+        session=r"\d+",
+    threads: 1
+    resources:
+        mem_mb=megabytes(800, per_input=8),
+        runtime=minutes(10, per_megabyte=0.05),
+    params:
+        settings=PLAN.settings("recordings"),
+        code=PLAN.code("recordings"),
+    message:
+        "Reading the session {wildcards.session}"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "{MESOMODE} recordings --raw {input.raw} --out {output.store}"
+        " --settings {params.settings:q} --threads {threads} --log {log}"
