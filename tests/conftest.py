@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -17,3 +18,17 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real data for validation are absent (set MESOMODE_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def allensdk_python() -> str:
+    """Interpreter of the allensdk environment, which is built first where it is missing."""
+    from mesomode.errors import MesomodeError
+    from mesomode.fetch.environment import build_environment
+
+    stamp = ROOT / ".envs" / "allensdk" / "stamp.json"
+    try:
+        made = build_environment(stamp, ROOT / "envs" / "allensdk.lock", logging.getLogger("tests"))
+    except MesomodeError as error:
+        pytest.skip(f"the allensdk environment cannot be made: {error}")
+    return str(made["interpreter"])

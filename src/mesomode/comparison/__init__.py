@@ -1,0 +1,1 @@
+"""Networks beside recordings: dimension and time-scales."""

@@ -1,0 +1,1 @@
+"""Two-photon sessions: traces, trials, tuning, dimension and time-scales."""
