@@ -64,7 +64,7 @@ def atlas(*, raw: Input, out: Output, settings: Settings, provenance: Provenance
         tree = ccf.StructureTree(json.loads(file["structures"][()]))
         annotation = file["annotation"][:]
         template = file["template"][:]
-        attributes = {key: value for key, value in file.attrs.items() if key.startswith("data_")}
+        origin = data_terms(str(file.attrs["source"]))
     regions = region_volume(annotation, tree.region_of(settings.regions))
     source, source_region = hemisphere_voxels(regions, resolution, ccf.RIGHT)
     target, target_region = source, source_region
