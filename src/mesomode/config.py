@@ -6,6 +6,7 @@ import difflib
 import importlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -63,6 +64,7 @@ def section_classes() -> dict[str, type[SettingsBase]]:
     return found
 
 
+@lru_cache(maxsize=1)
 def config_class() -> type[SettingsBase]:
     """The whole configuration as one class, made of the top-level keys and all sections."""
     sections: dict[str, Any] = {

@@ -1,0 +1,91 @@
+"""Fingerprints change with the meaning of the code, and with nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mesomode.fingerprint import code_digest, imported_modules
+
+FILES = {
+    "package/__init__.py": "",
+    "package/store.py": "def write():\n    return 1\n",
+    "package/other.py": "X = 1\n",
+    "package/fit/__init__.py": "",
+    "package/fit/stage.py": '"""Stage."""\n\n\ndef fit():\n    from package.store import write\n'
+    "    from package.fit import solver\n    return solver.solve(), write()\n",
+    "package/fit/solver.py": 'def solve():\n    """Solve."""\n    return 1.0  # exactly\n',
+    "package/fit/helper.py": "Y = 1\n",
+    "package/plot/__init__.py": "",
+    "package/plot/stage.py": "from package import store\n",
+}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return tmp_path
+
+
+def digests(tree: Path) -> tuple[str, str]:
+    return code_digest("package.fit.stage", tree), code_digest("package.plot.stage", tree)
+
+
+def test_late_imports_and_all_modules_of_the_stage_count(tree: Path) -> None:
+    assert imported_modules("package.fit.stage", tree) == {
+        "package",
+        "package.store",
+        "package.fit",
+        "package.fit.stage",
+        "package.fit.solver",
+        "package.fit.helper",
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "fit_changes", "plot_changes"),
+    [
+        ("package/fit/solver.py", "def solve():\n    return 2.0\n", True, False),
+        ("package/fit/helper.py", "Y = 2\n", True, False),
+        ("package/store.py", "def write():\n    return 2\n", True, True),
+        ("package/other.py", "X = 2\n", False, False),
+        ("package/plot/stage.py", "from package import store\nZ = 1\n", False, True),
+        (
+            "package/fit/solver.py",
+            'def solve():\n    """Other words."""\n\n    # why\n    return 1.0\n',
+            False,
+            False,
+        ),
+    ],
+)
+def test_an_edit_changes_exactly_the_stages_it_affects(
+    tree: Path, file: str, text: str, fit_changes: bool, plot_changes: bool
+) -> None:
+    before = digests(tree)
+    (tree / file).write_text(text)
+    after = digests(tree)
+    assert (before[0] != after[0], before[1] != after[1]) == (fit_changes, plot_changes)
+
+
+def test_attribute_docstrings_and_time_stamps_do_not_count(tree: Path) -> None:
+    file = tree / "package/fit/helper.py"
+    file.write_text('class A:\n    x: int = 1\n    """First words."""\n')
+    before = digests(tree)
+    file.write_text('class A:\n    x: int = 1\n    """Other words."""\n')
+    os.utime(file, (1, 1))
+    assert digests(tree) == before
+
+
+def test_every_stage_of_the_package_has_a_fingerprint() -> None:
+    import mesomode
+
+    folder = Path(mesomode.__file__).parent
+    stages = [f"mesomode.{p.parent.name}.stage" for p in folder.glob("*/stage.py")]
+    found = {stage: code_digest(stage) for stage in stages}
+    assert "mesomode.atlas.stage" in found
+    assert len(set(found.values())) == len(found)
