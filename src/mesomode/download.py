@@ -22,8 +22,8 @@ from typing import Any
 
 import requests
 
-from mesomode.access.network import Access, PassingError, refusal
-from mesomode.access.parts import Announcement, Part, fault_of, record_of
+from mesomode.access.network import WEB_PAGE, Access, PassingError, is_web_page, refusal
+from mesomode.access.parts import Announcement, Part, fault_of, record_of, replacing
 from mesomode.errors import DataError, FetchError, MesomodeError
 from mesomode.files import Progress
 
@@ -63,17 +63,13 @@ def download(access: Access | None, resource: Resource, progress: Transfers | No
     FetchError
         None of its addresses gave a sound file. Nothing is left at its path.
     """
-    fault = fault_of(resource.path)
-    if fault is None:
-        return
     if access is None or access.settings.offline:
-        raise refusal([resource.path])
-    with Part(resource.path) as part:
-        fault = fault_of(resource.path)
-        if fault is None:  # another process was faster
+        if fault_of(resource.path) is not None:
+            raise refusal([resource.path])
+        return
+    with replacing(resource.path) as part:
+        if part is None:
             return
-        if resource.path.exists():
-            logger.warning("%s %s: it is fetched again", resource.path, fault)
         failures: list[MesomodeError] = []
         for url in _preferred(resource.urls, part.announced):
             try:
@@ -173,10 +169,9 @@ def _content_fault(path: Path, resource: Resource, announcement: Announcement) -
     if length is not None and size != length:
         return f"the server sent {size} bytes where {length} were announced"
     with open(path, "rb") as handle:
-        beginning = handle.read(1024).lstrip().lower()
+        if is_web_page(handle.read(1024)):
+            return WEB_PAGE
         handle.seek(0)
-        if beginning.startswith((b"<!doctype html", b"<html")):
-            return "a web page came instead of the file (maintenance, or a log-in page)"
         if announcement.md5 is not None:
             if hashlib.file_digest(handle, "md5").hexdigest() != announcement.md5:
                 return "the bytes do not match the server's MD5"

@@ -1,0 +1,1 @@
+"""From the Allen Institute to verified raw files and neutral HDF5 files."""
