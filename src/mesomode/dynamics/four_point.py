@@ -1,0 +1,111 @@
+"""Dimension of the activity: the four-point function of random-mode networks.
+
+Summed over all pairs of units, the squared covariance is
+ψ(ω_1, ω_2) = C_φ1 C_φ2 [1 + (g⁴/PR_D) |S_1 S_2|²] / |1 − g² S_1 S_2|² for φ and
+C_x1 C_x2 [2 + 1/PR_D − g⁴ |S_1 S_2|²] / |1 − g² S_1 S_2|² for x, with the linear response
+S(ω) = ⟨φ'⟩/(1 + iω) of a unit. The dimension per unit is C(0)²/ψ(τ_1 = τ_2 = 0).
+
+Source: derived and checked for this project, after Clark et al., PRX 15, 041019 (2025);
+for independent couplings the result of Clark, Abbott & Litwin-Kumar, PRL 131, 118401 (2023).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mesomode.dynamics.single_site import SingleSite
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """Inverse participation ratios per unit as functions of the effective rank.
+
+    1/PR = ``independent`` + ``slope``/PR_D, exactly.
+    """
+
+    independent: float
+    slope: float
+
+    def participation_ratio(self, inverse_effective_rank: float) -> float:
+        """PR per unit at a given 1/PR_D."""
+        return 1.0 / (self.independent + self.slope * inverse_effective_rank)
+
+
+def pair_factors(
+    gain: float, first: ArrayLike, second: ArrayLike
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Factors that turn products of unit spectra into the four-point function.
+
+    Parameters
+    ----------
+    gain : float
+        g.
+    first, second : array_like of complex
+        Linear responses S(ω_1), S(ω_2) of φ to the input of a unit.
+
+    Returns
+    -------
+    activity, states, slope : ndarray
+        ψ_φ = C_φ1 C_φ2 (activity + slope/PR_D), ψ_x = C_x1 C_x2 (states + slope_x/PR_D),
+        where slope_x = activity.
+    """
+    product = gain**2 * np.asarray(first) * np.asarray(second)
+    amplification = 1.0 / np.abs(1.0 - product) ** 2
+    squared = np.abs(product) ** 2
+    return amplification, (2.0 - squared) * amplification, squared * amplification
+
+
+def dimensions(site: SingleSite, nodes: int = 200) -> tuple[Dimension, Dimension]:
+    """Dimension of φ and of x at equal times.
+
+    Parameters
+    ----------
+    site : SingleSite
+        Solution for single units.
+    nodes : int
+        Quadrature nodes along each axis.
+
+    Returns
+    -------
+    activity, states : Dimension
+
+    Notes
+    -----
+    ψ(0, 0) = ∬ ψ dω_1 dω_2/(2π)² has a ridge along ω_1 = −ω_2, of width
+    1 − g²⟨φ'⟩² + ω². In u = ω_1 + ω_2 and v = (ω_1 − ω_2)/2 it is even in both; both are
+    mapped by sinh at the ridge's width, where equidistant rules converge exponentially.
+    """
+    states, activity, bound = site.spectra()
+    gap = site.decay_rate**2  # 1 − g²⟨φ'⟩²
+    q = np.linspace(0.0, np.arcsinh(bound / site.decay_rate), nodes)
+    v = site.decay_rate * np.sinh(q)
+    weight_v = site.decay_rate * np.cosh(q) * q[1]
+    weight_v[0] /= 2
+    width = (gap + v**2)[:, None]
+    unit = np.linspace(0.0, 1.0, 2 * nodes)
+    p = np.arcsinh(2 * bound / width) * unit
+    u = width * np.sinh(p)
+    weight = width * np.cosh(p) * p[:, 1:2] * weight_v[:, None]
+    weight[:, 0] /= 2
+    weight *= 4 / (2 * np.pi) ** 2
+    first, second = u / 2 + v[:, None], u / 2 - v[:, None]
+    inside = (np.abs(first) <= bound) & (np.abs(second) <= bound)
+    first, second, weight = first[inside], second[inside], weight[inside]
+    slope = site.averages.slope
+    factors = pair_factors(site.gain, slope / (1 + 1j * first), slope / (1 + 1j * second))
+    for_activity, for_states, for_rank = factors
+    first, second = np.abs(first), np.abs(second)
+    pairs = weight * activity(first) * activity(second)
+    start = float(site.averages.covariance(np.array(site.variance)))
+    of_activity = Dimension(
+        float(pairs @ for_activity) / start**2, float(pairs @ for_rank) / start**2
+    )
+    pairs = weight * states(first) * states(second)
+    of_states = Dimension(
+        float(pairs @ for_states) / site.variance**2,
+        float(pairs @ for_activity) / site.variance**2,
+    )
+    return of_activity, of_states
