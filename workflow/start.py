@@ -2,7 +2,8 @@
 """Set mesomode up and run it; needs nothing but Python (3.11 to 3.13).
 
     python3 workflow/start.py run [SNAKEMAKE OPTIONS]   set up, run the pipeline
-    python3 workflow/start.py test [PYTEST OPTIONS]     set up, run the tests
+    python3 workflow/start.py test [PYTEST OPTIONS]     set up, run the quick tests
+    python3 workflow/start.py test --all                set up, run all tests (half an hour)
     python3 workflow/start.py environment               set up only
 
 The environment is made in .venv from requirements.lock, once; it is made again
@@ -75,10 +76,15 @@ def run(options: list[str]) -> int:
 
 
 def test(options: list[str]) -> int:
-    """Run the tests, a process a core."""
-    workers = ["-n", str(os.cpu_count() or 1)] if "-n" not in options else []
+    """Run the quick tests, or all with --all, a process a core."""
+    if "--all" in options:
+        options = [option for option in options if option != "--all"]
+    elif "-m" not in options:
+        options = ["-m", "not slow", *options]
+    if "-n" not in options:
+        options = ["-n", str(os.cpu_count() or 1), *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [str(PYTHON), "-m", "pytest", *workers, *options]
+    command = [str(PYTHON), "-m", "pytest", *options]
     return subprocess.call(command, cwd=ROOT, env=environment)
 
 

@@ -95,7 +95,7 @@ def test_nan_in_a_volume_is_refused_by_name(name: str) -> None:
 
 
 RECORD = {"id": 5, "transgenic_line": None, "injection_volume": 0.3}
-RULES = {"exclude": (), "transgenic_lines": "wild_type", "maximum_injection_volume": 0.7}
+RULES = {"exclude": (), "transgenic_lines": "wild type", "maximum_injection_volume": 0.7}
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def reason_by_record(
         Whether its volumes are at hand.
     exclude : sequence of int
         Ids to leave out.
-    transgenic_lines : "wild_type", "any", or sequence of str
+    transgenic_lines : "wild type", "any", or sequence of str
         Lines wanted.
     maximum_injection_volume : float
         In mm³.
@@ -51,7 +51,7 @@ def reason_by_record(
         return "excluded_by_config"
     wanted = (
         transgenic_lines == "any"
-        or (transgenic_lines == "wild_type" and line is None)
+        or (transgenic_lines == "wild type" and line is None)
         or (not isinstance(transgenic_lines, str) and line in transgenic_lines)
     )
     if not wanted:

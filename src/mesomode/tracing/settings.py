@@ -10,8 +10,8 @@ from mesomode.settings import Field, SettingsBase
 class Settings(SettingsBase):
     """Which tracer experiments are used, and what of them counts as observed."""
 
-    transgenic_lines: Literal["wild_type", "any"] | tuple[str, ...] = "wild_type"
-    """'wild_type' (anterograde tracing of all cells), 'any', or a list of names of Cre lines.
+    transgenic_lines: Literal["wild type", "any"] | tuple[str, ...] = "wild type"
+    """'wild type' (anterograde tracing of all cells), 'any', or a list of names of Cre lines.
     The lines must have been fetched (fetch.transgenic_lines)."""
 
     minimum_fraction_inside: float = Field(default=0.95, ge=0, le=1)
