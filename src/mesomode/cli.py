@@ -124,7 +124,7 @@ def step_command(function: Callable[..., None]) -> click.Command:
         from mesomode.config import validated
 
         for parameter, (kind, hint) in parameters_of(function).items():
-            value = arguments.get(parameter)
+            value: Any = arguments.get(parameter)
             if kind == "settings":
                 try:
                     values = json.loads(value)

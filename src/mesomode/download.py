@@ -25,12 +25,14 @@ import requests
 from mesomode.access.network import WEB_PAGE, Access, PassingError, is_web_page, refusal
 from mesomode.access.parts import Announcement, Part, fault_of, record_of, replacing
 from mesomode.errors import DataError, FetchError, MesomodeError
-from mesomode.files import Progress
+from mesomode.files import Progress, sha256_of
 
 logger = logging.getLogger("mesomode")
 
 FAILURES_TO_STOP = 3
 """So many files may fail before the rest of a list is given up."""
+SAME_TO_STOP = 3
+"""So many times an address may send the same content that the check refuses."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def download(access: Access | None, resource: Resource, progress: Transfers | No
             else:
                 part.publish(url, announcement.etag)
                 return
-    raise _joint(failures, f"{resource.path.name} could not be downloaded")
+    raise _joint(failures, "the file could not be downloaded", resource.path)
 
 
 def _preferred(urls: Sequence[str], announced: Announcement | None) -> list[str]:
@@ -100,11 +102,30 @@ def _attempt(
         announcement = _transfer(access, resource, url, part, announcement, progress)
     if announcement.length is not None and part.size < announcement.length:
         raise PassingError(f"the body ended after {part.size} of {announcement.length} bytes")
-    fault = _content_fault(part.path, resource, announcement)
+    fault = _transfer_fault(part.path, announcement)
+    if fault is None:
+        try:
+            resource.check(part.path)
+        except DataError as error:
+            fault = ": ".join(filter(None, (error.what, error.why)))
+            _refuse_for_good(part, url, fault)
     if fault is not None:
         part.clear()
         raise PassingError(fault)
     return announcement
+
+
+def _refuse_for_good(part: Part, url: str, fault: str) -> None:
+    """Give up an address that sends the same bad content again and again."""
+    digest = sha256_of(part.path)
+    part.refused.append(digest)
+    if part.refused.count(digest) == SAME_TO_STOP:
+        raise FetchError(
+            "the file is bad on the server",
+            where=url,
+            why=f"{fault}; it came {SAME_TO_STOP} times with the same content",
+            remedy="leave out what it belongs to, and tell those who run the server",
+        )
 
 
 def _transfer(
@@ -161,8 +182,8 @@ def _range_start(answer: requests.Response) -> int | None:
     return int(found[1]) if found else None
 
 
-def _content_fault(path: Path, resource: Resource, announcement: Announcement) -> str | None:
-    """What is wrong with a file that has arrived; None if it is good."""
+def _transfer_fault(path: Path, announcement: Announcement) -> str | None:
+    """What went wrong on the way of a file that has arrived; None if nothing did."""
     size, length = path.stat().st_size, announcement.length
     if size == 0:
         return "the server sent an empty file"
@@ -172,13 +193,8 @@ def _content_fault(path: Path, resource: Resource, announcement: Announcement) -
         if is_web_page(handle.read(1024)):
             return WEB_PAGE
         handle.seek(0)
-        if announcement.md5 is not None:
-            if hashlib.file_digest(handle, "md5").hexdigest() != announcement.md5:
-                return "the bytes do not match the server's MD5"
-    try:
-        resource.check(path)
-    except DataError as error:
-        return ": ".join(filter(None, (error.what, error.why)))
+        if announcement.md5 not in (None, hashlib.file_digest(handle, "md5").hexdigest()):
+            return "the bytes do not match the server's MD5"
     return None
 
 
@@ -247,13 +263,13 @@ def _download_missing(
         raise _joint(failures, f"{len(failures)} of {len(resources)} files failed ({label})")
 
 
-def _joint(failures: Sequence[MesomodeError], what: str) -> FetchError:
+def _joint(failures: Sequence[MesomodeError], what: str, where: Path | None = None) -> FetchError:
     """One error that tells of several."""
-    if len(failures) == 1 and isinstance(failures[0], FetchError):
-        return failures[0]
-    causes = "".join(f"\n    {e.where}: {e.what}" + (f": {e.why}" * bool(e.why)) for e in failures)
+    causes = [f"{e.where}: {e.what}" + (f": {e.why}" if e.why else "") for e in failures]
     remedies = list(dict.fromkeys(e.remedy for e in failures if e.remedy))
-    return FetchError(what, why=causes, remedy="; ".join(remedies) or None)
+    return FetchError(
+        what, where=where, why="\n    ".join(["", *causes]), remedy="; ".join(remedies) or None
+    )
 
 
 class Transfers(Progress):

@@ -196,13 +196,15 @@ def verify_store(path: str | Path) -> list[str]:
     except StoreError as error:
         return [f"{error.what}: {error.why}" if error.why else error.what]
     problems = _missing_chunks(group)
-    recorded = dict(group.attrs["mesomode"]["digests"])  # type: ignore[index,call-overload,arg-type]
-    present = {name for name, _ in group.arrays()}
-    problems += [f"array {name!r} is missing" for name in sorted(recorded.keys() - present)]
-    problems += [f"array {name!r} is not recorded" for name in sorted(present - recorded.keys())]
-    for name in sorted(recorded.keys() & present):
+    recorded = _record(group)["digests"]
+    arrays = dict(group.arrays())
+    problems += [f"array {name!r} is missing" for name in sorted(recorded.keys() - arrays.keys())]
+    problems += [
+        f"array {name!r} is not recorded" for name in sorted(arrays.keys() - recorded.keys())
+    ]
+    for name in sorted(recorded.keys() & arrays.keys()):
         try:
-            found = _array_digest(group[name])
+            found = _array_digest(arrays[name])
         except Exception as error:  # a damaged chunk raises whatever its codec raises
             problems.append(f"array {name!r} cannot be read ({type(error).__name__}: {error})")
             continue
@@ -216,9 +218,9 @@ def store_digest(path: str | Path) -> str:
 
     Run-to-run facts (versions, code fingerprint) do not enter, results do.
     """
-    attributes = dict(_open_group(Path(path)).attrs)
-    record = dict(attributes.pop("mesomode"))  # type: ignore[arg-type,call-overload]
-    content = {"digests": record["digests"], "attributes": attributes}
+    group = _open_group(Path(path))
+    attributes = {key: value for key, value in group.attrs.items() if key != "mesomode"}
+    content = {"digests": _record(group)["digests"], "attributes": attributes}
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
@@ -373,8 +375,7 @@ def _open_group(path: Path) -> zarr.Group:
         )
     try:
         group = zarr.open_group(path, mode="r", zarr_format=3, use_consolidated=False)
-        record = dict(group.attrs)["mesomode"]
-        known = record["format"] == FORMAT  # type: ignore[index,call-overload]
+        number = _record(group)["format"]
     except Exception as error:
         raise StoreError(
             "this is not a store written by mesomode",
@@ -382,14 +383,20 @@ def _open_group(path: Path) -> zarr.Group:
             why=f"{type(error).__name__}: {error}",
             remedy="delete it and rerun the stage that makes it",
         ) from error
-    if not known:
+    if number != FORMAT:
         raise StoreError(
             "the store has a format this version does not know",
             where=path,
-            why=f"format {record['format']}, known: {FORMAT}",  # type: ignore[index,call-overload]
+            why=f"format {number}, known: {FORMAT}",
             remedy="rerun the stage that makes it, or use the version that wrote it",
         )
     return group
+
+
+def _record(group: zarr.Group) -> dict[str, Any]:
+    """What mesomode wrote about the store itself."""
+    attributes: dict[str, Any] = dict(group.attrs)
+    return dict(attributes["mesomode"])
 
 
 def _missing_chunks(group: zarr.Group) -> list[str]:

@@ -87,6 +87,7 @@ class Part:
         self.path = target.with_name(target.name + ".part")
         self.note = target.with_name(target.name + ".part.json")
         self.published = False
+        self.refused: list[str] = []
 
     def __enter__(self) -> Part:
         self.target.parent.mkdir(parents=True, exist_ok=True)
@@ -165,7 +166,7 @@ class Part:
         # The record first: should we be killed in between, it does not match what is at the
         # target, which is therefore fetched again.
         write_json(sidecar_of(self.target), record)
-        os.replace(self.path, self.target)
+        self.path.replace(self.target)
         sync_folder(self.target.parent)
         self.published = True
         self.note.unlink(missing_ok=True)
@@ -193,6 +194,6 @@ def replacing(target: Path) -> Iterator[Part | None]:
 def _is_file(descriptor: int, path: Path) -> bool:
     """Whether an open file is still the one at ``path``."""
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+        return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False

@@ -43,3 +43,140 @@ def second_differences(matrix, target_table, source_table, out):
             total += o[j] * o[j]
         sums[i] = total
     return sums.sum()
+
+
+@njit(**OPTIONS)
+def add_penalty(differences, target_table, source_table, scale, direction, free, masked, out):
+    """out += scale (L_y Q + Q L_x), zeroed where not free if masked; returns <direction, out>."""
+    sums = np.empty(out.shape[0])
+    for i in prange(out.shape[0]):
+        row = np.empty(out.shape[1])
+        _laplacian_row(differences, i, target_table, source_table, row)
+        o = out[i]
+        d = direction[i]
+        total = 0.0
+        if masked:
+            f = free[i]
+            for j in range(o.shape[0]):
+                value = (o[j] + scale * row[j]) * f[j]
+                o[j] = value
+                total += value * d[j]
+        else:
+            for j in range(o.shape[0]):
+                value = o[j] + scale * row[j]
+                o[j] = value
+                total += value * d[j]
+        sums[i] = total
+    return sums.sum()
+
+
+@njit(**OPTIONS)
+def smooth_and_prolong(
+    residual, differences, target_table, source_table, polynomial,
+    indptr, indices, weights, coarse, free, out,
+):  # fmt: skip
+    """out = free o (p0 R + p1 T R + p2 T T R + P_y C), Q = T R given; returns <R, out>."""
+    sums = np.empty(out.shape[0])
+    p0, p1, p2 = polynomial[0], polynomial[1], polynomial[2]
+    for i in prange(out.shape[0]):
+        row = np.empty(out.shape[1])
+        _laplacian_row(differences, i, target_table, source_table, row)
+        r = residual[i]
+        q = differences[i]
+        for j in range(row.shape[0]):
+            row[j] = p0 * r[j] + p1 * q[j] + p2 * row[j]
+        for k in range(indptr[i], indptr[i + 1]):
+            c = coarse[indices[k]]
+            weight = weights[k]
+            for j in range(row.shape[0]):
+                row[j] += weight * c[j]
+        o = out[i]
+        f = free[i]
+        total = 0.0
+        for j in range(row.shape[0]):
+            value = row[j] * f[j]
+            o[j] = value
+            total += value * r[j]
+        sums[i] = total
+    return sums.sum()
+
+
+@njit(**OPTIONS)
+def combine_rows(indptr, indices, weights, matrix, out):
+    """out = S M for a sparse S in CSR form and a dense M."""
+    for i in prange(out.shape[0]):
+        o = out[i]
+        o[:] = 0.0
+        for k in range(indptr[i], indptr[i + 1]):
+            m = matrix[indices[k]]
+            weight = weights[k]
+            for j in range(o.shape[0]):
+                o[j] += weight * m[j]
+
+
+@njit(**OPTIONS)
+def advance(step, direction, product, solution, residual):
+    """One conjugate gradient update: x += a d, r -= a H d."""
+    for i in prange(solution.shape[0]):
+        x, r, d, h = solution[i], residual[i], direction[i], product[i]
+        for j in range(x.shape[0]):
+            x[j] += step * d[j]
+            r[j] -= step * h[j]
+
+
+@njit(**OPTIONS)
+def scale_and_add(scale, direction, addend):
+    """d = s d + z, in place."""
+    for i in prange(direction.shape[0]):
+        d, z = direction[i], addend[i]
+        for j in range(d.shape[0]):
+            d[j] = scale * d[j] + z[j]
+
+
+@njit(**OPTIONS)
+def projected_step(weights, step, direction, out):
+    """out = max(W + a D, 0)."""
+    for i in prange(weights.shape[0]):
+        w, d, o = weights[i], direction[i], out[i]
+        for j in range(w.shape[0]):
+            value = w[j] + step * d[j]
+            o[j] = value if value > 0.0 else 0.0
+
+
+@njit(**OPTIONS)
+def projected_gradient_square(weights, gradient, curvature):
+    """Squared Frobenius norm of W - max(W - G/s, 0)."""
+    sums = np.empty(weights.shape[0])
+    for i in prange(weights.shape[0]):
+        w, g = weights[i], gradient[i]
+        total = 0.0
+        for j in range(w.shape[0]):
+            step = g[j] / curvature
+            move = step if step < w[j] else w[j]
+            total += move * move
+        sums[i] = total
+    return sums.sum()
+
+
+@njit(**OPTIONS)
+def choose_free(weights, gradient, fixed, free, residual):
+    """Free set {w > 0 or g < 0} without fixed rows and columns; R = -G there, 0 elsewhere.
+
+    Returns the number of changes of the free set and the number of free entries.
+    """
+    changes = np.empty(weights.shape[0], dtype=np.int64)
+    counts = np.empty(weights.shape[0], dtype=np.int64)
+    for i in prange(weights.shape[0]):
+        w, g, f, r, b = weights[i], gradient[i], free[i], residual[i], fixed[i]
+        changed = 0
+        count = 0
+        for j in range(w.shape[0]):
+            now = (w[j] > 0.0 or g[j] < 0.0) and not b[j]
+            if now != f[j]:
+                changed += 1
+            f[j] = now
+            count += now
+            r[j] = -g[j] if now else 0.0
+        changes[i] = changed
+        counts[i] = count
+    return changes.sum(), counts.sum()

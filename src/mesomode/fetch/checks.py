@@ -137,7 +137,7 @@ def check_nwb(path: Path, experiment_id: int) -> None:
     import numpy as np
 
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:  # a part is locked by its writer
             absent = [name for name in (*NWB_REQUIRED, *TRACES, CELLS) if name not in file]
             if absent:
                 raise DataError("the recording lacks parts", where=path, why=", ".join(absent))
