@@ -11,7 +11,9 @@ from tests.workflow.workspace import Workspace
 
 
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Workspace:
+def finished_run(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Workspace:
     """A workspace in which the tiny pipeline ran to its end; only to be read or copied.
 
     Under pytest-xdist the first worker that needs it makes it for all.

@@ -149,7 +149,9 @@ def test_rules_are_given_their_own_section_only(stage):
 
 def test_every_store_of_a_rule_is_one_directory():
     for name, body in ALL_RULES.items():
-        for value in re.findall(r"=([^\n]*\.zarr\"\)?),", body.partition("output:")[2].partition("log:")[0]):
+        for value in re.findall(
+            r"=([^\n]*\.zarr\"\)?),", body.partition("output:")[2].partition("log:")[0]
+        ):
             assert value.startswith("directory("), name
 
 
@@ -230,9 +232,12 @@ def test_settings_hold_science_only():
             assert len((field.description or "").split()) >= 5, f"{section}.{key} says what it is"
 
 
-def test_no_random_numbers_but_from_a_generator():
+def test_no_random_numbers_but_from_a_generator_and_no_pickle():
     for file in PACKAGE.rglob("*.py"):
         text = file.read_text()
-        assert not re.search(r"np\.random\.(?!Generator|default_rng|SeedSequence|PCG64)\w+", text), file
-        assert not re.search(r"^\s*import random$|^\s*from random import", text, re.MULTILINE), file
+        hidden = re.findall(r"np\.random\.(?!Generator|default_rng|SeedSequence|PCG64)\w+", text)
+        # in access, which waits for servers, chance touches no result
+        if file.parent.name != "access":
+            hidden += re.findall(r"^\s*(?:import random$|from random import)", text, re.MULTILINE)
+        assert not hidden, f"{file.relative_to(ROOT)}: {hidden}"
         assert "allow_pickle=True" not in text and "import pickle" not in text, file

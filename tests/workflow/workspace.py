@@ -144,7 +144,9 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 def rules_in_statistics(output: str) -> set[str]:
     """Rules in the table of job counts that snakemake prints; ``all`` left out."""
-    table = re.search(r"^Job stats:\njob +count\n[- ]+\n(.*?)\n\n", output, re.DOTALL | re.MULTILINE)
+    table = re.search(
+        r"^Job stats:\njob +count\n[- ]+\n(.*?)\n\n", output, re.DOTALL | re.MULTILINE
+    )
     if table is None:
         assert "Nothing to be done" in output, output[-4000:]
         return set()
