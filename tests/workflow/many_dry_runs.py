@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import snakemake.cli
-import snakemake.workflow  # noqa: F401
+import snakemake.workflow
 
 import mesomode.workflow  # noqa: F401
 

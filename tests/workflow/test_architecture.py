@@ -22,7 +22,17 @@ from tests.workflow.workspace import ROOT
 PACKAGE = ROOT / "src/mesomode"
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 STAGES = sorted(file.parent.name for file in PACKAGE.glob("*/stage.py"))
-DESIGN = "fetch atlas tracing connectome network dynamics recordings comparison report".split()
+DESIGN = [
+    "fetch",
+    "atlas",
+    "tracing",
+    "connectome",
+    "network",
+    "dynamics",
+    "recordings",
+    "comparison",
+    "report",
+]
 DOORS = ("mesomode.store", "mesomode.config", "mesomode.steps", "mesomode.workflow", "snakemake")
 """What only a ``stage.py`` may import."""
 ORDER = [

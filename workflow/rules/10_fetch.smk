@@ -130,7 +130,9 @@ else:
 rule read_tracing:
     input:
         manifest=f"{RAW}/tracing.json",
-        environment=[] if READER == "direct" or READY_PYTHON else ancient(f"{ENVIRONMENT}/ready.json"),
+        environment=(
+            [] if READER == "direct" or READY_PYTHON else ancient(f"{ENVIRONMENT}/ready.json")
+        ),
     output:
         file=f"{RAW}/connectivity.h5",
     log:
@@ -155,7 +157,9 @@ rule read_tracing:
 rule read_recordings:
     input:
         manifest=f"{RAW}/recordings.json",
-        environment=[] if READER == "direct" or READY_PYTHON else ancient(f"{ENVIRONMENT}/ready.json"),
+        environment=(
+            [] if READER == "direct" or READY_PYTHON else ancient(f"{ENVIRONMENT}/ready.json")
+        ),
     output:
         file=f"{RAW}/session_{{session}}.h5",
     log:

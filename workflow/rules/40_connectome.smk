@@ -2,11 +2,7 @@
 
 CONNECTOMES = [] if config["connectome"]["source"] == "file" else ["voxel", "regional"]
 # the connectome that the networks are made from
-CONNECTOME = (
-    "file"
-    if config["connectome"]["source"] == "file"
-    else config["network"]["connectome"]
-)
+CONNECTOME = "file" if config["connectome"]["source"] == "file" else config["network"]["connectome"]
 
 TARGETS += expand(f"{RUN}/connectome/{{model}}.zarr", model=CONNECTOMES or [CONNECTOME])
 if PLAN.source == "phantom" and CONNECTOMES:
