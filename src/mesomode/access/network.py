@@ -55,6 +55,8 @@ class PassingError(Exception):
 class Access:
     """Leave to use the network, with patience and manners. Only a fetch step makes one.
 
+    A context manager: at its end the connections are closed.
+
     Parameters
     ----------
     settings : mesomode.access.settings.Settings
@@ -65,6 +67,14 @@ class Access:
         self.settings = settings
         self.stopped = threading.Event()
         self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+
+    def __enter__(self) -> Access:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for session in self._sessions:
+            session.close()
 
     def session(self) -> requests.Session:
         """The calling thread's connections."""
@@ -74,6 +84,7 @@ class Access:
                 f"mesomode/{__version__} python-requests/{requests.__version__}"
             )
             session.headers["Accept-Encoding"] = "identity"
+            self._sessions.append(session)
             self._local.session = session
         session = self._local.session
         assert isinstance(session, requests.Session)

@@ -8,6 +8,7 @@ from typing import Any
 from mesomode.errors import ConfigError
 from mesomode.fetch.settings import Settings
 from mesomode.files import write_json
+from mesomode.phantom.settings import Settings as PhantomSettings
 from mesomode.steps import Output, logger, step
 
 
@@ -36,13 +37,14 @@ def fetch_tracing(*, out: Output, settings: Settings, access: str = "{}") -> Non
             where="config key fetch.regions",
             remedy="name some; in the pipeline, null means those of atlas.regions",
         )
-    manifest = prime_connectivity(
-        _leave(access),
-        out.parent,
-        settings.resolution_um,
-        settings.regions,
-        settings.transgenic_lines,
-    )
+    with _leave(access) as leave:
+        manifest = prime_connectivity(
+            leave,
+            out.parent,
+            settings.resolution_um,
+            settings.regions,
+            settings.transgenic_lines,
+        )
     write_json(out, manifest)
     logger.info("%d tracer experiments", len(manifest["experiments"]))
 
@@ -66,13 +68,36 @@ def fetch_recordings(*, out: Output, settings: Settings, access: str = "{}") -> 
     """
     from mesomode.fetch.priming import prime_observatory
 
-    manifest = prime_observatory(
-        _leave(access), out.parent, settings.sessions, settings.cell_specimens
-    )
+    with _leave(access) as leave:
+        manifest = prime_observatory(leave, out.parent, settings.sessions, settings.cell_specimens)
     write_json(out, manifest)
     for session in manifest["sessions"]:
         if session["events"] is None:
             logger.warning("session %d has no file of events", session["experiment_id"])
+
+
+@step
+def phantom_tracing(*, out: Output, settings: PhantomSettings, seed: int) -> None:
+    """Make a synthetic brain and tracer experiments with a known answer.
+
+    They are written beside ``out`` exactly as Allen's would be: the folder
+    ``connectivity``; and the known answer: ``truth.h5``.
+
+    Parameters
+    ----------
+    out : Path
+        The manifest (JSON), as ``fetch-tracing`` writes it.
+    settings : Settings
+        The config section ``phantom``.
+    seed : int
+        The run's seed.
+    """
+    from mesomode.phantom.raw import write_tracing
+    from mesomode.phantom.tracing import make_tracing
+
+    tracing = make_tracing(settings, seed)
+    logger.info("%d source voxels, %d experiments", *tracing.injection.shape)
+    write_json(out, write_tracing(out.parent, tracing))
 
 
 def _leave(access: str) -> Any:
