@@ -1,0 +1,194 @@
+"""What would run under each kind of configuration, and what is refused before anything runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from mesomode.config import config_class, json_schema, load_config, reference, section_classes
+from mesomode.reruns import rule_uses, table
+from tests.workflow.workspace import ROOT, Workspace, dry_runs, merged, rules_in_statistics
+
+PHANTOM = {"phantom_tracing", "phantom_recordings"}
+ALLEN = {"fetch_tracing", "fetch_recordings", "allensdk_environment"}
+FITS = {"connectome_voxel", "connectome_regional"}
+
+
+@pytest.fixture(scope="module")
+def unrun(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The pipeline as cloned, with its own config.yaml and without results."""
+    return Workspace.make(tmp_path_factory.mktemp("dry") / "workspace", {})
+
+
+@pytest.fixture(scope="module")
+def plans(unrun: Workspace) -> dict[str, set[str]]:
+    """Rules planned for each kind of run."""
+    np.savez(unrun.folder / "own.npz", weights=np.eye(4))
+    configurations: dict[str, dict[str, Any]] = {
+        "default": {},
+        "allen": {"source": "allen"},
+        "ready": {"source": "allen", "access": {"allensdk_python": "/usr/bin/python3"}},
+        "file": {"connectome": {"source": "file", "file": "own.npz"}},
+    }
+    found = dry_runs(unrun, configurations.values())
+    return dict(zip(configurations, found, strict=True))
+
+
+def test_default_run_has_every_stage(plans):
+    uses = rule_uses(ROOT / "workflow/rules")
+    stages = {stage for rule in plans["default"] for stage in uses[rule].stages}
+    expected = {f.parent.name for f in (ROOT / "src/mesomode").glob("*/stage.py")}
+    assert stages == expected
+    assert plans["default"] == set(uses) - ALLEN - {"connectome_file"}
+
+
+def test_real_data_are_fetched_and_read_by_allensdk(plans):
+    assert plans["allen"] >= ALLEN
+    assert not PHANTOM & plans["allen"]
+    assert "connectome_truth" not in plans["allen"], "the truth of real brains is not known"
+    assert plans["allen"] - ALLEN == plans["default"] - PHANTOM - {"connectome_truth"}
+
+
+def test_a_ready_environment_is_not_made_again(plans):
+    assert plans["ready"] == plans["allen"] - {"allensdk_environment"}
+
+
+def test_own_connectome_replaces_the_fits(plans):
+    assert "connectome_file" in plans["file"]
+    assert not (FITS | {"connectome_truth"}) & plans["file"]
+    assert {"network", "dynamics", "comparison"} <= plans["file"]
+
+
+def test_fetching_stays_on_the_machine_with_a_network(unrun):
+    unrun_local = unrun.python("-m", "snakemake", "--dry-run", "--config", "source=allen")
+    for rule in ("fetch_tracing", "fetch_recordings", "allensdk_environment", "configuration"):
+        assert f"localrule {rule}:" in unrun_local.stdout + unrun_local.stderr
+
+
+REFUSED = {
+    "misspelt key": (
+        {"tracing": {"minimum_fraction_insid": 0.9}},
+        ["tracing.minimum_fraction_insid", "did you mean 'minimum_fraction_inside'?"],
+    ),
+    "misspelt section": ({"tracng": {}}, ["tracng", "did you mean 'tracing'?"]),
+    "key of another section": (
+        {"atlas": {"minimum_injection_voxels": 3}},
+        ["atlas.minimum_injection_voxels", "valid keys: regions"],
+    ),
+    "out of range": (
+        {"tracing": {"minimum_fraction_inside": 1.5}},
+        ["tracing.minimum_fraction_inside", "found 1.5", "≥ 0 and ≤ 1", "default 0.95"],
+    ),
+    "wrong type": ({"seed": "one"}, ["seed", "found 'one'", "≥ 0"]),
+    "wrong choice": ({"source": "alen"}, ["source", "found 'alen'", "one of phantom, allen"]),
+    "name that leaves the folder": ({"run": "../elsewhere"}, ["run", "found '../elsewhere'"]),
+    "section that is no section": ({"tracing": 3}, ["tracing", "found 3"]),
+    "infinity": (
+        {"tracing": {"maximum_injection_volume": float("inf")}},
+        ["tracing.maximum_injection_volume", "found inf"],
+    ),
+    "several at once": (
+        {"seed": -1, "tracing": {"injection_shell": 99}},
+        ["2 keys", "seed", "found -1", "tracing.injection_shell", "found 99", "≤ 10"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_in_one_clear_message(unrun, tmp_path, case):
+    changes, expected = REFUSED[case]
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(changes))
+    done = unrun.snakemake("--dry-run", "--configfile", str(file))
+    output = done.stdout + done.stderr
+    assert done.returncode not in (0, None)
+    for text in [*expected, "what to do:", "workflow/reference/config.md"]:
+        assert text in output, output
+    assert "Traceback" not in output
+    assert not (unrun.folder / "results").exists(), "nothing was written"
+
+
+def test_refused_on_the_command_line(unrun):
+    done = unrun.snakemake("--dry-run", "--config", "seed=-3")
+    assert done.returncode != 0
+    assert "seed: input should be greater than or equal to 0, found -3" in done.stdout + done.stderr
+
+
+def test_config_yaml_that_is_broken_is_named(fresh):
+    (fresh.folder / "config.yaml").write_text("tracing: [unclosed\n")
+    done = fresh.snakemake("--dry-run")
+    assert done.returncode != 0
+    assert "config.yaml" in done.stdout + done.stderr
+
+
+def test_mistakes_of_the_command_line_of_a_step_are_explained(fresh):
+    done = fresh.python("-m", "mesomode", "tracing", "--raw", "a", "--atlas", "b", "--out", "c")
+    assert done.returncode == 1
+    assert "the input 'raw' does not exist" in done.stderr
+    done = fresh.python(
+        *("-m", "mesomode", "tracing", "--raw", "a", "--atlas", "b", "--out", "c"),
+        *("--settings", json.dumps({"exclud": [1]})),
+    )
+    assert "exclud: there is no such key; did you mean 'exclude'?" in done.stderr
+
+
+def test_config_yaml_shows_defaults_and_existing_keys_only():
+    text = (ROOT / "config.yaml").read_text()
+    shown = yaml.safe_load(text)
+    defaults = config_class()().model_dump(mode="json")
+    assert load_config(shown).model_dump(mode="json") == defaults
+    assert merged(defaults, shown) == defaults, "every key shown has its default value"
+
+
+def test_config_yaml_explains_each_key():
+    """Each key has a comment on its line or on a line above it."""
+    lines = (ROOT / "config.yaml").read_text().splitlines()
+    explained = False
+    for line in lines:
+        if re.match(r"\s*#", line):
+            explained = True
+        elif re.match(r"\s*[\w]+:", line):
+            assert explained or "#" in line, line
+            explained = False
+    sections = {s for s in section_classes() if re.search(rf"^#?\s*{s}:", "\n".join(lines), re.M)}
+    assert {s for s in section_classes() if section_classes()[s].model_fields} == sections
+
+
+def test_generated_references_are_in_step():
+    folder = ROOT / "workflow/reference"
+    commands = {
+        "config.md": "mesomode config --reference",
+        "config.schema.json": "mesomode config --schema",
+        "reruns.md": "mesomode why --table",
+    }
+    wanted = {
+        "config.md": reference(),
+        "config.schema.json": json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n",
+        "reruns.md": table(ROOT),
+    }
+    for name, text in wanted.items():
+        found = (folder / name).read_text() if (folder / name).exists() else ""
+        assert found.strip() == text.strip(), f"run: {commands[name]} > workflow/reference/{name}"
+
+
+def test_the_statistics_are_read_right():
+    output = "x\nJob stats:\njob    count\n-----  -----\nall    1\natlas  2\ntotal  3\n\ny"
+    assert rules_in_statistics(output) == {"atlas"}
+    assert rules_in_statistics("Nothing to be done (all requested files ...)") == set()
+
+
+def test_profiles_explain_every_line():
+    for file in sorted(Path(ROOT / "workflow/profiles").glob("*/config.yaml")):
+        explained = False
+        for line in file.read_text().splitlines():
+            if line.strip().startswith("#"):
+                explained = True
+            elif line.strip():
+                assert explained, f"{file.parent.name}: {line}"
+                explained = False
