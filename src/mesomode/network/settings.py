@@ -1,0 +1,38 @@
+"""Settings of the stage ``network``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mesomode.settings import Field, SettingsBase
+
+
+class Settings(SettingsBase):
+    """Random-mode networks with the connectome's spectrum, and their control."""
+
+    connectome: Literal["voxel", "regional"] = "voxel"
+    """Connectome whose singular spectrum the networks get; if connectome.source is 'file',
+    that one is used and this key has no effect."""
+
+    units: int | None = Field(default=None, ge=10, le=20_000)
+    """Number of units, 10 to 20,000. null: as many as the connectome has, but at most 2,000;
+    otherwise the spectrum is resampled so that gain and effective rank per unit are kept.
+    More units follow the theory better; the cost grows with their square."""
+
+    gain: float = Field(default=3.0, gt=0, le=30)
+    """Coupling gain g, above 0, at most 30: N times the variance of a coupling is g². A
+    connectome's scale is arbitrary, so it is set here. Activity is chaotic above 1, but so near
+    to 1 that it is slow and small; 2 to 5 are clearly chaotic."""
+
+    centring: Literal["top_mode", "rank_one_mean", "none"] = "top_mode"
+    """What is removed from the nonnegative connectome, whose mean would only saturate the
+    units: its largest singular mode, the product of its row and column means, or nothing."""
+
+    self_connections: bool = False
+    """Whether the connectome's diagonal is kept; the theory has none."""
+
+    modes: Literal["gaussian", "orthogonal"] = "gaussian"
+    """Random modes with independent normal entries (the published ensemble, whose effective
+    rank is N m_2²/m_4 of the strengths), or orthonormal ones, which keep the connectome's singular
+    values and so its effective rank exactly. They differ if the effective rank is not
+    small."""
