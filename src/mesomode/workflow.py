@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mesomode.atlas.settings import VISUAL_AREAS
 from mesomode.config import load_config
 from mesomode.files import canonical_json
 from mesomode.fingerprint import code_digest
@@ -31,9 +32,11 @@ class Plan:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = load_config(config)
         self.values: dict[str, Any] = self.config.model_dump(mode="json")
-        if self.values["fetch"]["regions"] is None:
-            self.values["fetch"]["regions"] = list(self.values["atlas"]["regions"])
         self.source: str = self.values["source"]
+        if self.values["atlas"]["regions"] is None:
+            self.values["atlas"]["regions"] = self._default_regions()
+        if self.values["fetch"]["regions"] is None:
+            self.values["fetch"]["regions"] = self.values["atlas"]["regions"]
         self.seed: int = self.values["seed"]
         self.run = f"results/{self.values['run']}"
         self.raw = f"results/raw/{self._raw_name()}"
@@ -45,6 +48,14 @@ class Plan:
             return "allen"
         identity = canonical_json([self.values["phantom"], self.seed])
         return "phantom-" + hashlib.sha256(identity.encode()).hexdigest()[:8]
+
+    def _default_regions(self) -> list[str]:
+        """The ten visual areas, or those that the phantom of the chosen size has."""
+        if self.source == "allen":
+            return list(VISUAL_AREAS)
+        from mesomode.phantom.geometry import PRESETS
+
+        return list(PRESETS[self.values["phantom"]["size"]].areas)
 
     def settings(self, section: str) -> str:
         """One section as canonical JSON: equal settings give equal text.

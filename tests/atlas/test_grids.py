@@ -11,7 +11,7 @@ import pytest
 
 from mesomode import ccf
 from mesomode.atlas.grids import hemisphere_voxels, ome_metadata, region_volume
-from mesomode.atlas.settings import Settings
+from mesomode.atlas.settings import VISUAL_AREAS, Settings
 from mesomode.atlas.stage import SCHEMA, atlas
 from mesomode.errors import DataError
 from mesomode.steps import run_step
@@ -127,7 +127,7 @@ def test_the_real_visual_cortex_beside_the_published_count(shared_data) -> None:
     from tests.foundation.test_ccf import real_atlas
 
     volume, tree = real_atlas(shared_data)
-    owner = tree.region_of(Settings().regions)
+    owner = tree.region_of(VISUAL_AREAS)
     regions = region_volume(volume, owner)
     right, _ = hemisphere_voxels(regions, 100, ccf.RIGHT)
     left, _ = hemisphere_voxels(regions, 100, ccf.LEFT)

@@ -23,9 +23,10 @@ VISUAL_AREAS = (
 class Settings(SettingsBase):
     """Which voxels of the brain are sources and targets."""
 
-    regions: tuple[str, ...] = Field(default=VISUAL_AREAS, min_length=1)
+    regions: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Acronyms of the structures whose voxels are the sources (right hemisphere) and the
-    targets. The default is the visual system of Harris et al. 2016."""
+    targets, for example [VISp, VISl, SSp-bfd]. null: the ten visual areas of Harris et al. 2016,
+    or those that a small phantom has."""
 
     target_hemispheres: Literal["ipsilateral", "both"] = "ipsilateral"
     """Targets in the injected hemisphere only, or in both; 'both' doubles the size of the

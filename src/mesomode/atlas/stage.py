@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from mesomode.atlas.settings import Settings
+from mesomode.atlas.settings import VISUAL_AREAS, Settings
 from mesomode.steps import Input, Output, Provenance, logger, step
 from mesomode.store import Schema, Variable, write_store
 
@@ -59,13 +59,14 @@ def atlas(*, raw: Input, out: Output, settings: Settings, provenance: Provenance
     from mesomode.citations import data_terms
     from mesomode.errors import DataError
 
+    chosen = settings.regions or VISUAL_AREAS
     with h5py.File(raw, "r") as file:
         resolution = int(file.attrs["resolution_um"])
         tree = ccf.StructureTree(json.loads(file["structures"][()]))
         annotation = file["annotation"][:]
         template = file["template"][:]
         origin = data_terms(str(file.attrs["source"]))
-    regions = region_volume(annotation, tree.region_of(settings.regions))
+    regions = region_volume(annotation, tree.region_of(chosen))
     source, source_region = hemisphere_voxels(regions, resolution, ccf.RIGHT)
     target, target_region = source, source_region
     hemisphere = np.full(len(source), ccf.RIGHT, np.int8)
@@ -75,7 +76,7 @@ def atlas(*, raw: Input, out: Output, settings: Settings, provenance: Provenance
         target_region = np.concatenate([source_region, left_region])
         hemisphere = np.concatenate([hemisphere, np.full(len(left), ccf.LEFT, np.int8)])
     table = []
-    for acronym in settings.regions:
+    for acronym in chosen:
         record = tree[acronym]
         count = int(np.sum(source_region == record["id"]))
         if count == 0:
