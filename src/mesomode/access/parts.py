@@ -21,6 +21,9 @@ from mesomode.files import read_json, sha256_of, sync_folder, write_json
 
 logger = logging.getLogger("mesomode")
 
+NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL})
+"""What a file system answers that has no locks."""
+
 
 def sidecar_of(path: Path) -> Path:
     """Where the record of a downloaded file stands."""
@@ -87,38 +90,47 @@ class Part:
         self.path = target.with_name(target.name + ".part")
         self.note = target.with_name(target.name + ".part.json")
         self.published = False
+        self.kept = True
         self.refused: list[str] = []
 
     def __enter__(self) -> Part:
         self.target.parent.mkdir(parents=True, exist_ok=True)
         announced = False
-        while True:
-            handle = open(self.path, "a+b")
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _is_file(handle.fileno(), self.path):
-                    self.handle = handle
-                    return self
-            except BlockingIOError:
-                if not announced:
-                    logger.info("another process is downloading %s; waiting", self.target)
-                    announced = True
-                time.sleep(0.2)
-            except OSError as error:
-                if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL):
-                    handle.close()
-                    raise
-                if os.fstat(handle.fileno()).st_size == 0:
-                    self.path.unlink(missing_ok=True)
-                own = f"{self.target.name}.{socket.gethostname()}-{os.getpid()}.part"
-                self.path = self.target.with_name(own)
-                self.note = self.path.with_name(own + ".json")
-                self.handle = open(self.path, "w+b")
-                return self
+        while not self._lock():
+            if not announced:
+                logger.info("another process is downloading %s; waiting", self.target)
+                announced = True
+            time.sleep(0.2)
+        return self
+
+    def _lock(self) -> bool:
+        """Open the part and lock it; False if another process has it."""
+        handle = open(self.path, "a+b")  # noqa: SIM115 - it stays open as long as the lock
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_file(handle.fileno(), self.path):
+                self.handle = handle
+                return True
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                handle.close()
+                raise
+            if os.fstat(handle.fileno()).st_size == 0:
+                self.path.unlink(missing_ok=True)
+            own = f"{self.target.name}.{socket.gethostname()}-{os.getpid()}.part"
+            self.path = self.target.with_name(own)
+            self.note = self.path.with_name(own + ".json")
+            self.handle = open(self.path, "w+b")  # noqa: SIM115
+            self.kept = False
             handle.close()
+            return True
+        handle.close()
+        return False
 
     def __exit__(self, *_: object) -> None:
-        if self.announced is None or self.size == 0:
+        if self.announced is None or self.size == 0 or not self.kept:
             self.note.unlink(missing_ok=True)
             if not self.published:
                 self.path.unlink(missing_ok=True)
