@@ -20,7 +20,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-COMMANDS = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "squeue", "sinfo", "scancel")
+COMMANDS = (
+    *("munged", "slurmctld", "slurmd", "srun", "sbatch", "squeue", "sinfo", "scancel"),
+    "setpriv",
+)
 SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
 """Where distributions put daemons; often not in a user's PATH."""
 
@@ -70,7 +73,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=60 State=UP
 
 
 def missing_commands() -> list[str]:
-    """Names of the SLURM commands that this machine lacks."""
+    """Names of the commands needed that this machine lacks."""
     return [command for command in COMMANDS if _which(command) is None]
 
 
@@ -81,7 +84,7 @@ class ThrowAwaySlurm:
         self.folder = folder
         self.node_names = [f"node{i + 1}" for i in range(nodes)]
         self.environment = self._environment()
-        self._daemons: list[subprocess.Popen[bytes]] = []
+        self.daemons: list[subprocess.Popen[bytes]] = []
         self._write_configuration(cpus)
 
     def _environment(self) -> dict[str, str]:
@@ -167,15 +170,15 @@ class ThrowAwaySlurm:
             deadline = time.monotonic() + 20
             while self.run("squeue", "--noheader") and time.monotonic() < deadline:
                 time.sleep(0.2)
-        for daemon in reversed(self._daemons):
+        for daemon in reversed(self.daemons):
             daemon.terminate()
-        for daemon in reversed(self._daemons):
+        for daemon in reversed(self.daemons):
             try:
                 daemon.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
-        self._daemons.clear()
+        self.daemons.clear()
 
     def logs(self) -> str:
         """The last lines of all daemons' logs, for error messages."""
@@ -187,7 +190,7 @@ class ThrowAwaySlurm:
 
     def _start(self, program: str, *arguments: str) -> None:
         with (self.folder / "log" / f"{Path(program).name}.out").open("ab") as output:
-            self._daemons.append(
+            self.daemons.append(
                 subprocess.Popen(
                     # ends with this process even if that is killed
                     [str(_which("setpriv")), "--pdeathsig", "KILL", _which(program), *arguments],
@@ -212,7 +215,7 @@ class ThrowAwaySlurm:
     def _wait_for(self, what: str, ready: Callable[[], bool], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not ready():
-            ended = [str(d.args) for d in self._daemons if d.poll() is not None]
+            ended = [str(d.args) for d in self.daemons if d.poll() is not None]
             if ended or time.monotonic() > deadline:
                 raise RuntimeError(f"no {what}; ended: {ended}\n{self.logs()}")
             time.sleep(0.1)
@@ -231,14 +234,16 @@ def throwaway_slurm(folder: Path, nodes: int = 2, cpus: int = 2) -> Iterator[Thr
         Number of nodes, and of CPUs of each (they may exceed the machine's).
     """
     folder.mkdir(parents=True)
-    cluster = ThrowAwaySlurm(folder, nodes, cpus)
+    # a test that is asked to end still stops the cluster
+    previous = signal.signal(signal.SIGTERM, _raise_exit)
     try:
-        # a test that is asked to end still stops the cluster
-        previous = signal.signal(signal.SIGTERM, _raise_exit)
-        cluster.start()
-        yield cluster
+        cluster = ThrowAwaySlurm(folder, nodes, cpus)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()
     finally:
-        cluster.stop()
         signal.signal(signal.SIGTERM, previous)
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -28,6 +28,8 @@ class Workspace:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.variables: dict[str, str] = {}
+        """Environment variables besides those of this process."""
 
     @classmethod
     def make(cls, folder: Path, changes: Mapping[str, Any] = TINY) -> Workspace:
@@ -54,6 +56,7 @@ class Workspace:
         """Environment in which snakemake and its jobs find the copied package."""
         return {
             **os.environ,
+            **self.variables,
             "PYTHONPATH": str(self.folder / "src"),
             "OMP_NUM_THREADS": "1",
             "NO_COLOR": "1",
