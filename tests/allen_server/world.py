@@ -178,7 +178,7 @@ def _container(identifier: int, sessions: list[tuple[Any, ...]], bare: bool = Fa
     return record | {
         "isi_experiment": isi,
         "ophys_experiments": [_session(*session, bare=True) for session in sessions],
-        "specimen": _specimen(identifier),
+        "specimen": _specimen(identifier, {"conditions": []}),
         "targeted_structure": _target(),
     }
 
@@ -222,11 +222,11 @@ def _file(session: int, kind: str) -> Record:
     }
 
 
-def _specimen(container: int) -> Record:
+def _specimen(container: int, donor_also: Record | None = None) -> Record:
     donor = {
+        **(donor_also or {}),
         "age": {"days": 60, "description": None, "embryonic": False, "id": 15, "name": "P56"},
         "age_id": 15,
-        "conditions": [],
         "external_donor_name": "222426",
         "id": container + 7,
         "sex": "M",

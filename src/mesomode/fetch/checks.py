@@ -192,7 +192,7 @@ def check_events(path: Path) -> None:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
             events = file["ev"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError("the events are damaged", where=path, why=str(error)) from error
