@@ -164,7 +164,7 @@ class BlockMoments:
     Parameters
     ----------
     blocks : sequence of float arrays (time, unit)
-        At least four, of any lengths. Memory: 8 N² bytes a block.
+        At least four, of any lengths. Memory: 8 N² bytes, and a copy of the blocks.
 
     Raises
     ------
@@ -186,10 +186,22 @@ class BlockMoments:
         self.units = centred[0].shape[1]
         self.means = np.array([block.mean(axis=0) for block in centred])
         self.squares = np.array([np.mean(block**2, axis=0) for block in centred])
-        second = np.array([block.T @ block / len(block) for block in centred])
-        flat = second.reshape(len(blocks), -1)
-        self.products = flat @ flat.T
-        self.mixed = np.array([self.means @ moment @ self.means.T for moment in second])
+        count, total_mean = len(blocks), self.means.sum(axis=0)
+        total = np.zeros((self.units, self.units))
+        for block in centred:
+            total += block.T @ block / len(block)
+        # with M_b the second moments of block b, m_a the mean of block a and totals M, m:
+        self.overlap, self.norm = np.empty(count), np.empty(count)  # tr M M_b, tr M_b M_b
+        self.same = np.empty((count, count))  # m_a M_b m_a at [b, a]
+        self.summed = np.empty((count, count))  # m_a M_b m at [b, a]
+        self.own = np.empty((count, count))  # m_b M_b m_a at [b, a]
+        for b, block in enumerate(centred):
+            moment = block.T @ block / len(block)
+            self.overlap[b], self.norm[b] = np.sum(total * moment), np.sum(moment**2)
+            half = self.means @ moment
+            self.same[b] = np.sum(half * self.means, axis=1)
+            self.summed[b] = half @ total_mean
+            self.own[b] = self.means @ half[b]
 
     def moments(self, left_out: int | None = None) -> Moments:
         """Unbiased moments of all blocks, or of all but one.
@@ -201,14 +213,35 @@ class BlockMoments:
         """
         kept = np.delete(np.arange(len(self.means)), [] if left_out is None else [left_out])
         means, squares = self.means[kept], self.squares[kept]
+        count = len(kept)
         gram = means @ means.T
         four = _four(gram)
-        mixed = self.mixed[np.ix_(kept, kept, kept)]
         traces = squares.sum(axis=1)
-        square_trace = _two(self.products[np.ix_(kept, kept)]) - 2 * _three(mixed) + four
-        trace_squared = _two(np.outer(traces, traces))
-        trace_squared += four - 2 * _three(traces[:, None, None] * gram)
-        return Moments(self.units, trace_squared, square_trace, _diagonal(means, squares))
+        trace_squared = (traces.sum() ** 2 - np.sum(traces**2)) / (count * (count - 1))
+        trace_squared += four - 2 * _three_of_product(traces, gram)
+        square_trace = self._two(left_out, kept) + four - 2 * self._three(left_out, kept)
+        return Moments(
+            self.units, float(trace_squared), float(square_trace), _diagonal(means, squares)
+        )
+
+    def _two(self, left_out: int | None, kept: np.ndarray) -> float:
+        """Mean of tr M_a M_b over a ≠ b."""
+        total = self.overlap.sum()
+        if left_out is not None:
+            total -= 2 * self.overlap[left_out] - self.norm[left_out]
+        return float(total - self.norm[kept].sum()) / (len(kept) * (len(kept) - 1))
+
+    def _three(self, left_out: int | None, kept: np.ndarray) -> float:
+        """Mean of m_a M_b m_c over distinct a, b, c."""
+        pairs = np.ix_(kept, kept)
+        total = self.summed[kept].sum()
+        own = np.diag(self.summed)[kept].sum()
+        if left_out is not None:
+            total += np.sum(self.same[kept, left_out] - 2 * self.summed[kept, left_out])
+            own -= self.own[kept, left_out].sum()
+        total -= self.same[pairs].sum() + 2 * (own - np.diag(self.same)[kept].sum())
+        count = len(kept)
+        return float(total) / (count * (count - 1) * (count - 2))
 
     def standard_error(self) -> float:
         """Jackknife standard error of the participation ratio; NaN with four blocks."""
@@ -264,18 +297,11 @@ def subsampled_participation_ratio(units: int, population: int, ratio: float) ->
     return units / (1 + (units - 1) / population * (population / ratio - 1))
 
 
-def _two(products: np.ndarray) -> float:
-    """Mean of A[a, b] over a ≠ b."""
-    count = len(products)
-    return float((products.sum() - np.trace(products)) / (count * (count - 1)))
-
-
-def _three(mixed: np.ndarray) -> float:
-    """Mean of A[b, a, c] over distinct a, b, c, with A symmetric in a and c."""
-    count = len(mixed)
-    index = np.arange(count)
-    total = mixed.sum() - np.einsum("baa->", mixed)
-    total -= 2 * (mixed[index, index, :].sum() - mixed[index, index, index].sum())
+def _three_of_product(weight: np.ndarray, gram: np.ndarray) -> float:
+    """Mean of w[b] G[a, c] over distinct a, b, c, with G symmetric."""
+    count = len(gram)
+    off = gram - np.diag(np.diag(gram))
+    total = np.sum(weight * (off.sum() - 2 * off.sum(axis=1)))
     return float(total / (count * (count - 1) * (count - 2)))
 
 

@@ -1,0 +1,106 @@
+"""Settings of the stage ``recordings``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mesomode.settings import Field, SettingsBase
+
+
+class Settings(SettingsBase):
+    """Two-photon sessions: which signal, how trials are cut, how dimension is measured."""
+
+    signal: Literal["dff", "events"] = Field(
+        default="dff",
+        description="What is analysed: relative fluorescence change 'dff' or detected 'events'. "
+        "Events are free of the slow decay of the indicator, but not every session has them.",
+    )
+    stimuli: tuple[str, ...] = Field(
+        default=(
+            "drifting_gratings",
+            "static_gratings",
+            "natural_scenes",
+            "natural_movie_one",
+            "natural_movie_two",
+            "natural_movie_three",
+        ),
+        description="Stimuli whose responses are averaged and tested, where a session has them. "
+        "All stimuli are listed in the store in any case.",
+    )
+    missing_stimulus: Literal["skip", "error"] = Field(
+        default="skip",
+        description="What to do when a session lacks one of `stimuli`: 'skip' says so in the "
+        "store; 'error' stops, for analyses that need every one.",
+    )
+    response_delay_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=2,
+        description="Start of the response window after the onset, in s. Raise it to leave out "
+        "the latency of the response.",
+    )
+    shortest_response_s: float = Field(
+        default=0.5,
+        ge=0,
+        le=5,
+        description="Least length of the response window, in s. A window lasts as long as its "
+        "presentation, but static gratings and scenes (0.25 s) are shorter than the indicator's "
+        "response.",
+    )
+    baseline_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=5,
+        description="Length of the window before the onset whose mean is subtracted from the "
+        "response, in s; 0: none. A baseline adds its own noise.",
+    )
+    movie_clip_s: float = Field(
+        default=1.0,
+        gt=0,
+        le=30,
+        description="Length of the clips that movies are cut into, each a condition of its own, "
+        "in s.",
+    )
+    include_blank: bool = Field(
+        default=True,
+        description="Whether the blank screen counts as one of the conditions.",
+    )
+    significance: float = Field(
+        default=0.01,
+        gt=0,
+        lt=1,
+        description="A unit counts as tuned where the one-way analysis of variance over "
+        "conditions has a smaller p-value.",
+    )
+    epoch: str = Field(
+        default="all",
+        min_length=1,
+        description="Part of the session that dimension and time-scales are measured in: 'all', "
+        "or a stimulus such as 'spontaneous' or 'drifting_gratings'.",
+    )
+    bin_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="Width of the time bins in which dimension is measured, in s; 0: every "
+        "frame. Use 0.1 to 1 with events, which are too sparse frame by frame.",
+    )
+    block_s: float = Field(
+        default=30.0,
+        gt=0,
+        le=600,
+        description="Length of the blocks of time that the unbiased dimension is made of, in s. "
+        "It must be much longer than the correlation time; shorter blocks give more of them.",
+    )
+    gap_s: float = Field(
+        default=5.0,
+        ge=0,
+        le=120,
+        description="Time left out between blocks, in s: longer than the correlation time.",
+    )
+    longest_lag_s: float = Field(
+        default=20.0,
+        gt=0,
+        le=300,
+        description="Longest lag of the autocorrelation, in s.",
+    )
