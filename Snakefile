@@ -25,8 +25,6 @@ PYTHON = "python" if workflow.deployment_settings.deployment_method else PLAN.py
 MESOMODE = f"{PYTHON} -m mesomode"
 # results that `snakemake` makes; every rule file adds its own
 TARGETS = []
-# a job that was killed is run again without asking
-workflow.dag_settings.force_incomplete = True
 
 for rules_file in sorted(Path(workflow.basedir, "workflow/rules").glob("*.smk")):
 

@@ -13,6 +13,7 @@ import yaml
 import zarr
 
 from mesomode.config import config_class
+from tests.workflow.workspace import COPIED
 
 pytestmark = pytest.mark.slow
 
@@ -124,7 +125,7 @@ def test_the_effective_configuration_is_saved(finished_run):
 
 def test_no_temporary_files_and_nothing_outside_results(finished_run):
     assert finished_run.temporary_files() == []
-    known = {"Snakefile", "config.yaml", "workflow", "envs", "src", "results", ".snakemake"}
+    known = {*COPIED, "results", ".snakemake"}
     written = {path.name for path in finished_run.folder.iterdir()}
     assert written - known <= {"output.txt", "seconds.txt"}
 

@@ -18,7 +18,7 @@ import yaml
 from mesomode.store import is_store, store_digest
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("Snakefile", "config.yaml", "workflow", "envs", "src")
+COPIED = ("Snakefile", "config.yaml", "profiles", "workflow", "envs", "src")
 TINY: dict[str, Any] = {"phantom": {"size": "tiny", "session_length": "tiny"}}
 """Configuration of the smallest run, merged over ``config.yaml``."""
 
