@@ -259,10 +259,7 @@ def test_read_only_results_of_a_step(workspace):
 def test_full_disk(workspace):
     before = workspace.digests()
     shutil.rmtree(workspace.stores()["connectome/voxel.zarr"])
-    size = sum(
-        -(-f.stat().st_size // 4096) * 4096 + 4096
-        for f in (workspace.folder / "results").rglob("*")
-    )
+    pages = [1 + -(-f.stat().st_size // 4096) for f in (workspace.folder / "results").rglob("*")]
     # room for logs and benchmarks, not for the store
     mount = (
         f"cp -a results full && mount -t tmpfs -o size={4096 * (sum(pages) + 24)} none results"
