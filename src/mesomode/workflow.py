@@ -57,6 +57,15 @@ class Plan:
 
         return list(PRESETS[self.values["phantom"]["size"]].areas)
 
+    @property
+    def sessions(self) -> list[int]:
+        """Ids of the two-photon sessions of this run."""
+        if self.source == "allen":
+            return list(self.values["fetch"]["sessions"])
+        from mesomode.phantom.recordings import FIRST_SESSION
+
+        return [FIRST_SESSION + number for number in range(self.values["phantom"]["sessions"])]
+
     def settings(self, section: str) -> str:
         """One section as canonical JSON: equal settings give equal text.
 
