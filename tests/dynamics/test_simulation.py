@@ -206,15 +206,15 @@ def test_orthogonal_modes_follow_the_theory(strengths, effective_rank, tolerance
 
 @pytest.mark.slow
 def test_gaussian_modes_follow_the_theory():
+    """Their deviations from theory are of finite size, larger than the spread over draws."""
     networks = [
         RandomModeNetwork.from_spectrum(
             np.ones(1200), gain=3.0, generator=np.random.default_rng(seed)
         )
-        for seed in range(6)
+        for seed in range(4)
     ]
-    scores, deviations = compare_with_theory(networks, 1.0, burn_in=60, duration=80)
-    assert (np.abs(scores) < 3).all()
-    assert (np.abs(deviations) < [0.01, 0.03, 0.25]).all()
+    _, deviations = compare_with_theory(networks, 1.0, burn_in=60, duration=80)
+    assert (np.abs(deviations) < [0.005, 0.03, 0.15]).all()
 
 
 @pytest.mark.parametrize(

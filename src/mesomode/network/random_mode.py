@@ -223,6 +223,8 @@ class RandomModeNetwork:
 
     def astype(self, dtype: DTypeLike) -> RandomModeNetwork:
         """Return the same network with factors of another precision."""
+        if self.left.dtype == dtype:
+            return self
         return RandomModeNetwork(
             self.left.astype(dtype),
             self.strength.astype(dtype),
@@ -309,7 +311,7 @@ class IndependentNetwork:
 
     def astype(self, dtype: DTypeLike) -> IndependentNetwork:
         """Return the same network with couplings of another precision."""
-        return IndependentNetwork(self.coupling.astype(dtype), self.gain)
+        return IndependentNetwork(self.coupling.astype(dtype, copy=False), self.gain)
 
 
 def _check_size(units: int, gain: float | None) -> None:
