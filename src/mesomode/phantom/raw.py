@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from mesomode.files import Progress, atomic_file, canonical_json, sha256_of, wri
 from mesomode.phantom.connectivity import CONTRALATERAL
 from mesomode.phantom.geometry import RESOLUTION_UM
 from mesomode.phantom.nrrd_writer import nrrd_bytes
+from mesomode.phantom.nwb import write_nwb
+from mesomode.phantom.observatory import observatory_lists
+from mesomode.phantom.recordings import Session
 from mesomode.phantom.tracing import PhantomTracing
 
 logger = logging.getLogger("mesomode")
@@ -108,6 +111,80 @@ def write_truth(path: Path, tracing: PhantomTracing) -> None:
             chunks=(min(256, len(voxels)), min(1024, len(voxels))),
             **compact,
         )
+
+
+def write_recordings(
+    directory: Path, sessions: Sequence[Session], structures: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Write the recordings part of the raw folder.
+
+    The files of ``directory/observatory`` are those that Allen serves, each with
+    its record; ``directory/truth_recordings.h5`` holds the networks that were
+    recorded (see :func:`write_networks`).
+
+    Parameters
+    ----------
+    directory : Path
+        The raw folder.
+    sessions : sequence of Session
+    structures : sequence of mapping
+        Cleaned structure records.
+
+    Returns
+    -------
+    dict
+        The manifest: ``format``, ``source``, ``citation``, ``terms``, ``files``
+        and ``sessions`` (``experiment_id``, ``container_id``, ``session_type``,
+        ``nwb``, ``events``).
+    """
+    writer = RawWriter(directory)
+    folder = "observatory"
+    for name, rows in observatory_lists(sessions, structures).items():
+        writer.json(f"{folder}/{name}.json", rows)
+    entries = []
+    progress = Progress(logger, "phantom sessions", len(sessions))
+    for session in sessions:
+        recording = f"{folder}/ophys_experiment_data/{session.identifier}.nwb"
+        events = f"{folder}/ophys_experiment_events/{session.identifier}_events.npz"
+        with writer.file(recording) as path:
+            write_nwb(path, session)
+        with writer.file(events) as path:
+            np.savez_compressed(path, ev=session.events)
+        entries.append(
+            {
+                "experiment_id": session.identifier,
+                "container_id": session.container.identifier,
+                "session_type": session.timetable.session_type,
+                "nwb": recording,
+                "events": events,
+            }
+        )
+        progress.update()
+    with writer.file("truth_recordings.h5") as path:
+        write_networks(path, sessions)
+    return {**writer.manifest(), "sessions": entries}
+
+
+def write_networks(path: Path, sessions: Sequence[Session]) -> None:
+    """Write the networks that the sessions recorded.
+
+    HDF5 with a group ``container_<id>`` for each container: ``coupling`` float32
+    (target unit, source unit), J; ``voxels`` int16 (unit, 3), [ap, dv, ml];
+    ``visual_field`` float32 (unit, 2), degrees; ``direction``,
+    ``temporal_frequency``, ``spatial_frequency`` and ``drive`` float32 (unit,),
+    the tuning; ``cell_specimen_ids`` int64, of the first units.
+    """
+    containers = {s.container.identifier: s.container for s in sessions}
+    with h5py.File(path, "w") as file:
+        for identifier, container in containers.items():
+            group = file.create_group(f"container_{identifier}")
+            units = container.units
+            group["coupling"] = container.coupling.astype(np.float32)
+            group["voxels"] = units.where.voxels.astype(np.int16)
+            group["visual_field"] = units.where.visual_field().astype(np.float32)
+            group["cell_specimen_ids"] = container.cell_specimen_ids
+            for name in ("direction", "temporal_frequency", "spatial_frequency", "drive"):
+                group[name] = getattr(units, name).astype(np.float32)
 
 
 class RawWriter:

@@ -45,7 +45,7 @@ class Settings(SettingsBase):
     15,000 with three trials of every grating, 'real' about 115,000 with the trial counts of the
     real experiment (hundreds of MB a session)."""
 
-    gain: float = Field(default=1.2, ge=0, le=5)
-    """Strength of the recurrent coupling of the recorded network: standard deviation of a
-    neuron's summed input weights. Above 1 an undriven network is chaotic; 0 leaves stimulus and
-    noise only."""
+    gain: float = Field(default=0.9, ge=0, le=2)
+    """Strength of the recurrent coupling of the recorded network: largest real part of the
+    coupling's eigenvalues. 0 leaves stimulus and noise only; from 1 on activity sustains
+    itself."""

@@ -14,7 +14,7 @@ from mesomode.phantom.connectivity import (
     draw_wiring,
     weights_in_blocks,
 )
-from mesomode.phantom.geometry import PRESETS, RESOLUTION_UM, Atlas, synthetic_brain
+from mesomode.phantom.geometry import PRESETS, RESOLUTION_UM, Atlas, Preset, synthetic_brain
 from mesomode.phantom.injection import VOXEL_MM3, Plan, Site, draw_plans, make_site
 from mesomode.phantom.ontology import VISUAL_AREAS
 from mesomode.phantom.region import Region, region_of_annotation
@@ -141,6 +141,34 @@ class PhantomTracing:
         }
 
 
+def make_brain(
+    settings: Settings,
+    seed: int,
+    *,
+    atlas: Atlas | None = None,
+    areas: Sequence[str] = VISUAL_AREAS,
+) -> tuple[Preset, Atlas, Region, Wiring]:
+    """Make the brain that tracings and recordings of one seed share.
+
+    Parameters
+    ----------
+    settings, seed, atlas, areas
+        See :func:`make_tracing`.
+
+    Returns
+    -------
+    Preset, Atlas, Region, Wiring
+    """
+    preset = PRESETS[settings.size if atlas is None else "visual"]
+    if atlas is None:
+        atlas, region = synthetic_brain(preset)
+    else:
+        region = region_of_annotation(atlas.annotation, atlas.structures, areas)
+    rng = generator(seed, "phantom", "wiring")
+    typical = round(preset.volume / VOXEL_MM3)
+    return preset, atlas, region, draw_wiring(region, preset.width, typical, rng)
+
+
 def make_tracing(
     settings: Settings,
     seed: int,
@@ -171,14 +199,9 @@ def make_tracing(
     -------
     PhantomTracing
     """
-    rng = generator(seed, "phantom", "tracing")
-    preset = PRESETS[settings.size if atlas is None else "visual"]
-    if atlas is None:
-        atlas, region = synthetic_brain(preset)
-    else:
-        region = region_of_annotation(atlas.annotation, atlas.structures, areas)
-    wiring = draw_wiring(region, preset.width, round(preset.volume / VOXEL_MM3), rng)
+    preset, atlas, region, wiring = make_brain(settings, seed, atlas=atlas, areas=areas)
     true_weights = weights_in_blocks(wiring, region)
+    rng = generator(seed, "phantom", "tracing")
     if injections is None:
         usable = preset.experiments if settings.experiments is None else settings.experiments
         plans = draw_plans(
