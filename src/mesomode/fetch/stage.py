@@ -125,6 +125,33 @@ def phantom_tracing(*, out: Output, settings: PhantomSettings, seed: int) -> Non
     write_json(out, write_tracing(out.parent, tracing))
 
 
+@step
+def phantom_recordings(*, out: Output, settings: PhantomSettings, seed: int) -> None:
+    """Make synthetic two-photon sessions of networks on the phantom's true weights.
+
+    They are written beside ``out`` exactly as Allen's would be: the folder
+    ``observatory``; and the networks: ``truth_recordings.h5``.
+
+    Parameters
+    ----------
+    out : Path
+        The manifest (JSON), as ``fetch-recordings`` writes it.
+    settings : Settings
+        The config section ``phantom``.
+    seed : int
+        The run's seed; the same one gives the brain of ``phantom-tracing``.
+    """
+    from mesomode.phantom.raw import write_recordings
+    from mesomode.phantom.recordings import make_recordings
+    from mesomode.phantom.tracing import make_brain
+
+    _, atlas, region, wiring = make_brain(settings, seed)
+    sessions = make_recordings(settings, seed, region, wiring)
+    for session in sessions:
+        logger.info("session %d: %d cells, %d frames", session.identifier, *session.dff.shape)
+    write_json(out, write_recordings(out.parent, sessions, atlas.structures))
+
+
 def _leave(access: str) -> Any:
     """Leave to use the network, by the config section ``access`` given as JSON."""
     from mesomode.access.network import Access
