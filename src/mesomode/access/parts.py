@@ -21,13 +21,14 @@ from mesomode.files import read_json, sha256_of, sync_folder, write_json
 
 logger = logging.getLogger("mesomode")
 
+SIDECAR_SUFFIX = ".fetch.json"
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL})
 """What a file system answers that has no locks."""
 
 
 def sidecar_of(path: Path) -> Path:
     """Where the record of a downloaded file stands."""
-    return path.with_name(path.name + ".fetch.json")
+    return path.with_name(path.name + SIDECAR_SUFFIX)
 
 
 def record_of(path: Path) -> dict[str, Any]:
@@ -201,6 +202,19 @@ def replacing(target: Path) -> Iterator[Part | None]:
             if sidecar_of(target).exists():  # once whole, now damaged
                 target.unlink()
         yield part
+
+
+def is_in_use(part: Path) -> bool:
+    """Whether a process is writing an unfinished file."""
+    with open(part, "rb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+    return False
 
 
 def _is_file(descriptor: int, path: Path) -> bool:
