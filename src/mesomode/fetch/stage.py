@@ -9,7 +9,6 @@ from mesomode.errors import ConfigError
 from mesomode.fetch.settings import Settings
 from mesomode.files import write_json
 from mesomode.phantom.settings import Settings as PhantomSettings
-from mesomode.phantom.settings import Settings as PhantomSettings
 from mesomode.steps import Output, logger, step
 
 
@@ -75,30 +74,6 @@ def fetch_recordings(*, out: Output, settings: Settings, access: str = "{}") -> 
     for session in manifest["sessions"]:
         if session["events"] is None:
             logger.warning("session %d has no file of events", session["experiment_id"])
-
-
-@step
-def phantom_tracing(*, out: Output, settings: PhantomSettings, seed: int) -> None:
-    """Make a synthetic brain and tracer experiments with a known answer.
-
-    They are written beside ``out`` exactly as Allen's would be: the folder
-    ``connectivity``; and the known answer: ``truth.h5``.
-
-    Parameters
-    ----------
-    out : Path
-        The manifest (JSON), as ``fetch-tracing`` writes it.
-    settings : Settings
-        The config section ``phantom``.
-    seed : int
-        The run's seed.
-    """
-    from mesomode.phantom.raw import write_tracing
-    from mesomode.phantom.tracing import make_tracing
-
-    tracing = make_tracing(settings, seed)
-    logger.info("%d source voxels, %d experiments", *tracing.injection.shape)
-    write_json(out, write_tracing(out.parent, tracing))
 
 
 @step
