@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from mesomode.network import RandomModeNetwork, effective_rank
+from mesomode.network.preparation import centred
 from mesomode.network.spectrum import (
-    centred,
     inverse_effective_rank_of_spectrum,
     singular_values,
     top_mode_share,

@@ -8,8 +8,12 @@ import xarray as xr
 from numpy.testing import assert_allclose, assert_array_equal
 
 from mesomode.errors import DataError
+from mesomode.network.preparation import centred
 from mesomode.network.settings import Settings
-from mesomode.network.spectrum import centred, effective_rank, singular_values
+from mesomode.network.spectrum import (
+    effective_rank,
+    singular_values,
+)
 from mesomode.network.stage import SCHEMA, network_independent, network_random_mode
 from mesomode.steps import Provenance, run_step
 from mesomode.store import Schema, Variable, open_store, write_store

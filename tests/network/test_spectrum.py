@@ -6,12 +6,15 @@ from numpy.testing import assert_allclose
 
 from mesomode.errors import DataError
 from mesomode.network import effective_rank, inverse_effective_rank
-from mesomode.network.spectrum import (
+from mesomode.network.preparation import (
     centred,
+    centred_singular_values,
     common_units,
+    resampled_spectrum,
+)
+from mesomode.network.spectrum import (
     components_for,
     inverse_effective_rank_of_spectrum,
-    resampled_spectrum,
     singular_values,
     top_mode_share,
 )
@@ -126,6 +129,13 @@ def test_removing_the_rank_one_mean_leaves_zero_sums():
     assert_allclose(left.sum(axis=1), 0.0, atol=1e-12)
 
 
+@pytest.mark.parametrize("how", ["top_mode", "rank_one_mean", "none"])
+def test_centred_spectrum_is_that_of_the_centred_matrix(how):
+    matrix = np.random.default_rng(7).standard_exponential((30, 30))
+    found = centred_singular_values(matrix, singular_values(matrix), how)
+    assert_allclose(found, singular_values(centred(matrix, how)), atol=1e-9)
+
+
 def test_no_centring_changes_nothing():
     matrix = np.random.default_rng(6).standard_normal((4, 4))
     assert_allclose(centred(matrix, "none"), matrix)
@@ -134,8 +144,11 @@ def test_no_centring_changes_nothing():
 @pytest.mark.parametrize("how", ["top_mode", "rank_one_mean"])
 @pytest.mark.parametrize("shape", [(2, 2), (5, 4)])
 def test_centring_a_rank_one_matrix_is_refused(how, shape):
+    matrix = np.outer(np.arange(1, shape[0] + 1), np.ones(shape[1]))
     with pytest.raises(DataError, match="nothing is left"):
-        centred(np.outer(np.arange(1, shape[0] + 1), np.ones(shape[1])), how)
+        centred(matrix, how)
+    with pytest.raises(DataError, match="nothing is left"):
+        centred_singular_values(matrix, singular_values(matrix), how)
 
 
 def test_a_zero_mean_cannot_be_divided_by():

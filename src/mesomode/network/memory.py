@@ -7,8 +7,11 @@ from pathlib import Path
 
 from mesomode.errors import MemoryLimitError
 
-LIMIT_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-"""Where Linux states the memory limit of a container or a batch job (cgroup 2, 1)."""
+CONTROL_GROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+"""Where Linux states the memory limit of a container or batch job, and what it uses."""
 
 
 def available_memory() -> int | None:
@@ -23,9 +26,9 @@ def available_memory() -> int | None:
             candidates.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
         except (OSError, ValueError, AttributeError):
             return None
-    for name in LIMIT_FILES:
+    for limit, used in CONTROL_GROUPS:
         try:
-            candidates.append(int(Path(name).read_text()))
+            candidates.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
         except (OSError, ValueError):  # no such limit, or the word "max"
             continue
     return min(candidates, default=None)

@@ -98,17 +98,16 @@ def network_random_mode(
     """
     import numpy as np
 
+    from mesomode.network import preparation
     from mesomode.network import spectrum as spectra
     from mesomode.network.random_mode import RandomModeNetwork
     from mesomode.seeds import generator
 
     weights = _square_weights(connectome, settings.self_connections)
     read = spectra.singular_values(weights)
-    centred = read
-    if settings.centring != "none":
-        centred = spectra.singular_values(spectra.centred(weights, settings.centring))
+    centred = preparation.centred_singular_values(weights, read, settings.centring)
     units = _units(len(weights), settings)
-    strengths = spectra.resampled_spectrum(centred, units)
+    strengths = preparation.resampled_spectrum(centred, units)
     network = RandomModeNetwork.from_spectrum(
         strengths,
         units=units,
@@ -217,7 +216,7 @@ def _common(dataset: xr.Dataset, path: Path) -> tuple[np.ndarray, np.ndarray]:
     import numpy as np
 
     from mesomode.errors import DataError
-    from mesomode.network.spectrum import common_units
+    from mesomode.network.preparation import common_units
 
     if "weights" not in dataset or dataset["weights"].dims != ("target", "source"):
         raise DataError(
