@@ -159,19 +159,20 @@ def projected_gradient_square(weights, gradient, curvature):
 
 
 @njit(**OPTIONS)
-def choose_free(weights, gradient, fixed, free, residual):
-    """Free set {w > 0 or g < 0} without fixed rows and columns; R = -G there, 0 elsewhere.
+def choose_free(weights, gradient, target_component, undetermined, free, residual):
+    """Free set {w > 0 or g < 0} where the data determine W; R = -G there, 0 elsewhere.
 
     Returns the number of changes of the free set and the number of free entries.
     """
     changes = np.empty(weights.shape[0], dtype=np.int64)
     counts = np.empty(weights.shape[0], dtype=np.int64)
     for i in prange(weights.shape[0]):
-        w, g, f, r, b = weights[i], gradient[i], free[i], residual[i], fixed[i]
+        w, g, f, r = weights[i], gradient[i], free[i], residual[i]
+        never = undetermined[target_component[i]]
         changed = 0
         count = 0
         for j in range(w.shape[0]):
-            now = (w[j] > 0.0 or g[j] < 0.0) and not b[j]
+            now = (w[j] > 0.0 or g[j] < 0.0) and not never[j]
             if now != f[j]:
                 changed += 1
             f[j] = now

@@ -1,0 +1,161 @@
+"""Nonnegative spline regression: the voxel-scale connectome (P1), solved with a certificate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sparse
+
+from mesomode.connectome.duality import lower_bound
+from mesomode.connectome.memory import require_memory
+from mesomode.connectome.newton import Newton, Progress
+from mesomode.connectome.objective import Array, Objective, Terms
+
+START_GAP = 1e-3  # relative gap to which the unconstrained start is solved
+
+
+@dataclass
+class SplineFit:
+    """A fitted connectome and its certificate.
+
+    Attributes
+    ----------
+    weights : (target, source) float64
+        W, nonnegative. Zero on pairs of connected components of the target
+        and source grids that no observation reaches (``undetermined``).
+    terms : Terms
+        The objective and its parts at W.
+    kkt_residual : float
+        |W - max(W - G/s, 0)|_F / |W|_F, s the largest diagonal curvature.
+    gap_estimate : float
+        Estimate of (f(W) - min f) / f(W): the decrement of a preconditioned
+        Newton step on the free entries. Not a bound.
+    gap_bound : float
+        Rigorous (up to rounding) bound on (f(W) - min f) / f(W) by duality;
+        NaN if it was not asked for, infinite if none was found.
+    converged : bool
+        Whether ``kkt_residual`` and ``gap_estimate`` met the tolerance.
+    steps, products : int
+        Newton steps, and Hessian products in all.
+    free_fraction : float
+        Share of the entries not held at zero.
+    undetermined : float
+        Share of the entries set to zero because nothing observed depends on them.
+    history : list of Progress
+        One record a Newton step.
+    """
+
+    weights: Array
+    terms: Terms
+    kkt_residual: float
+    gap_estimate: float
+    gap_bound: float
+    converged: bool
+    steps: int
+    products: int
+    free_fraction: float
+    undetermined: float
+    seconds: float
+    history: list[Progress] = field(repr=False)
+
+
+def memory_needed(targets: int, sources: int) -> int:
+    """Bytes that :func:`fit_spline` allocates: seven float64 matrices and two masks."""
+    return targets * sources * (7 * 8 + 2)
+
+
+def fit_spline(
+    injection: npt.ArrayLike,
+    projection: npt.ArrayLike,
+    observed: npt.ArrayLike,
+    source_laplacian: sparse.sparray,
+    target_laplacian: sparse.sparray,
+    smoothing: float,
+    *,
+    tolerance: float = 1e-6,
+    maximum_steps: int = 60,
+    nonnegative: bool = True,
+    bound: bool = True,
+    start: npt.ArrayLike | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> SplineFit:
+    """Fit W >= 0 by nonnegative spline regression, (P1) of Harris et al. (2016).
+
+    Minimises |Omega o (W X - Y)|^2 + lambda (n_inj/n_x) |L_y W + W L_x|^2.
+    Projected Newton steps: on the free entries {w > 0 or g < 0} the quadratic
+    is minimised by conjugate gradients with a two-level preconditioner, and
+    the step is projected onto W >= 0; a step that does not decrease the
+    objective is shortened, so that the method converges from any start. The
+    start is the (nearly exact) unconstrained solution.
+
+    Parameters
+    ----------
+    injection, projection, observed, source_laplacian, target_laplacian, smoothing
+        X, Y, Omega, L_x, L_y and lambda; see
+        :class:`~mesomode.connectome.objective.Objective`.
+    tolerance : float
+        For the KKT residual and for the estimated relative gap, both.
+    maximum_steps : int
+        Most Newton steps. ``converged`` says whether they sufficed.
+    nonnegative : bool
+        False: the linear problem, W of any sign.
+    bound : bool
+        Compute ``gap_bound`` (adds some tens of Hessian products).
+    start : (target, source), optional
+        A nonnegative W to start from instead, such as the fit at another lambda.
+    progress : callable, optional
+        Called with a :class:`Progress` about once a Hessian product.
+
+    Returns
+    -------
+    SplineFit
+
+    Raises
+    ------
+    DataError
+        Data that cannot be fitted.
+    MemoryLimitError
+        Not enough memory for seven matrices of the size of W.
+    SolverError
+        Numbers that are not finite came up.
+    """
+    objective = Objective(
+        injection, projection, observed, source_laplacian, target_laplacian, smoothing
+    )
+    require_memory(
+        memory_needed(*objective.shape),
+        f"fitting {objective.shape[0]} x {objective.shape[1]} voxel weights",
+    )
+    solver = Newton(objective, tolerance, nonnegative, progress)
+    if start is None:
+        solver.solve_unconstrained(START_GAP if nonnegative else tolerance)
+    else:
+        np.maximum(np.asarray(start, dtype=np.float64), 0.0, out=solver.weights)
+    if solver.undetermined.any():
+        solver.weights[solver.undetermined[solver.target_component]] = 0.0
+    if nonnegative:
+        np.maximum(solver.weights, 0.0, out=solver.weights)
+    solver.iterate(maximum_steps)
+    last = solver.history[-1]
+    gap_bound = float("nan")
+    if bound and nonnegative:
+        total = solver.terms.total
+        gap_bound = (total - lower_bound(solver)) / total if total > 0 else 0.0
+    return SplineFit(
+        weights=solver.weights,
+        terms=solver.terms,
+        kkt_residual=last.kkt_residual,
+        gap_estimate=last.gap_estimate,
+        gap_bound=gap_bound,
+        converged=solver.converged,
+        steps=last.step,
+        products=solver.products,
+        free_fraction=last.free_fraction,
+        undetermined=float(solver.undetermined[solver.target_component].mean()),
+        seconds=time.monotonic() - solver.begun,
+        history=solver.history,
+    )
