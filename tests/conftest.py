@@ -26,7 +26,7 @@ def allensdk_python() -> str:
     from mesomode.errors import MesomodeError
     from mesomode.fetch.environment import build_environment
 
-    stamp = ROOT / ".envs" / "allensdk" / "stamp.json"
+    stamp = ROOT / ".envs" / "allensdk" / "ready.json"
     try:
         made = build_environment(stamp, ROOT / "envs" / "allensdk.lock", logging.getLogger("tests"))
     except MesomodeError as error:

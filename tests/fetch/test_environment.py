@@ -51,7 +51,7 @@ def test_unsuitable_pythons_are_refused_with_the_reason(tmp_path, answer, messag
     fake = program(tmp_path / "python3.11", answer)
     with pytest.raises(FetchError, match=message) as error:
         environment.find_python(str(fake))
-    assert "fetch.allensdk_python" in str(error.value)
+    assert "access.allensdk_python" in str(error.value)
 
 
 def test_the_preferred_version_wins_whatever_the_order(tmp_path, monkeypatch):
@@ -117,7 +117,7 @@ def test_without_network_it_says_offline_and_what_to_do(tmp_path):
     fake = program(tmp_path / "pip", f"echo '{message}' >&2; exit 1")
     with pytest.raises(OfflineError, match="cannot be reached") as error:
         environment._run([str(fake)], tmp_path, "the packages cannot be installed")
-    assert "fetch.allensdk_python" in str(error.value)
+    assert "access.allensdk_python" in str(error.value)
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ _OFFLINE = re.compile(
     r"NewConnectionError|name resolution|ConnectTimeout|ProxyError|Network is unreachable"
     r"|No route to host|Connection refused|getaddrinfo|from versions: none"
 )
-_READY = "set the config key `fetch.allensdk_python` to the interpreter of a ready environment"
+_READY = "set the config key `access.allensdk_python` to the interpreter of a ready environment"
 
 
 def verify_interpreter(python: str | Path, *, timeout: float = 600) -> dict[str, str]:

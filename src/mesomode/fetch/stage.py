@@ -9,7 +9,7 @@ from mesomode.errors import ConfigError
 from mesomode.fetch.settings import Settings
 from mesomode.files import write_json
 from mesomode.phantom.settings import Settings as PhantomSettings
-from mesomode.steps import Output, logger, step
+from mesomode.steps import Input, Output, logger, step
 
 
 @step
@@ -125,6 +125,83 @@ def phantom_recordings(*, out: Output, settings: PhantomSettings, seed: int) -> 
     for session in sessions:
         logger.info("session %d: %d cells, %d frames", session.identifier, *session.dff.shape)
     write_json(out, write_recordings(out.parent, sessions, atlas.structures))
+
+
+@step
+def allensdk_environment(*, lock: Input, out: Output, python: str = "", ready: str = "") -> None:
+    """Make the environment of allensdk, or verify one that is ready.
+
+    Parameters
+    ----------
+    lock : Path
+        ``envs/allensdk.lock``: the versions to install.
+    out : Path
+        File that marks the finished environment, which is made in its folder. It names the
+        interpreter and its versions.
+    python : str
+        Python 3.11 or 3.10 to make it with; empty: one is looked for.
+    ready : str
+        Interpreter of a ready environment: it is verified, and nothing is made.
+    """
+    from mesomode.fetch.environment import build_environment, verify_interpreter
+
+    if ready:
+        write_json(out, {"interpreter": ready, "versions": verify_interpreter(ready)})
+    else:
+        made = build_environment(out, lock, logger, python=python)
+        logger.info("allensdk %s: %s", made["versions"]["allensdk"], made["interpreter"])
+
+
+@step
+def read_tracing(
+    *, manifest: Input, out: Output, reader: str = "direct", allensdk_python: str = ""
+) -> None:
+    """Read the tracer experiments of a manifest into one neutral HDF5 file.
+
+    Parameters
+    ----------
+    manifest : Path
+        ``tracing.json`` in the folder of the raw data; their digests are verified first.
+    out : Path
+        ``connectivity.h5``.
+    reader : str
+        ``direct``: pynrrd and h5py; ``allensdk``: the SDK, in an environment of its own.
+    allensdk_python : str
+        Interpreter of that environment.
+    """
+    from mesomode.fetch.reading import read_raw
+
+    read_raw(manifest, out, reader, allensdk_python, logger)
+
+
+@step
+def read_recordings(
+    *,
+    manifest: Input,
+    session: int,
+    out: Output,
+    reader: str = "direct",
+    allensdk_python: str = "",
+) -> None:
+    """Read one two-photon session of a manifest into one neutral HDF5 file.
+
+    Parameters
+    ----------
+    manifest : Path
+        ``recordings.json`` in the folder of the raw data; the digests of the session's files
+        are verified first.
+    session : int
+        Id of the ophys experiment.
+    out : Path
+        ``session_<id>.h5``.
+    reader : str
+        ``direct``: h5py; ``allensdk``: the SDK, in an environment of its own.
+    allensdk_python : str
+        Interpreter of that environment.
+    """
+    from mesomode.fetch.reading import read_raw
+
+    read_raw(manifest, out, reader, allensdk_python, logger, session)
 
 
 def _leave(access: str) -> Any:
