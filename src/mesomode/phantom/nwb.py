@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from mesomode.hdf5 import new_hdf5
 from mesomode.phantom.recordings import Session
 from mesomode.phantom.stimulus import FEATURES
 
@@ -30,7 +31,7 @@ def write_nwb(path: Path, session: Session) -> None:
     path : Path
     session : Session
     """
-    with h5py.File(path, "w") as file:
+    with new_hdf5(path) as file:
         _write_general(file, session)
         _write_traces(file, session)
         _write_segmentation(file, session)

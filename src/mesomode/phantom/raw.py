@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from mesomode import ccf
 from mesomode.citations import data_terms
 from mesomode.files import Progress, atomic_file, canonical_json, sha256_of, write_json
+from mesomode.hdf5 import new_hdf5
 from mesomode.phantom.connectivity import CONTRALATERAL
 from mesomode.phantom.geometry import RESOLUTION_UM
 from mesomode.phantom.nrrd_writer import nrrd_bytes
@@ -92,7 +92,7 @@ def write_truth(path: Path, tracing: PhantomTracing) -> None:
     voxels = region.voxels.astype(np.int16)
     kinds = {str(e.plan.identifier): e.plan.kind for e in tracing.experiments}
     compact: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-    with h5py.File(path, "w") as file:
+    with new_hdf5(path) as file:
         file.attrs["format"] = 1
         file.attrs["resolution_um"] = RESOLUTION_UM
         file.attrs["contralateral"] = CONTRALATERAL
@@ -175,7 +175,7 @@ def write_networks(path: Path, sessions: Sequence[Session]) -> None:
     the tuning; ``cell_specimen_ids`` int64, of the first units.
     """
     containers = {s.container.identifier: s.container for s in sessions}
-    with h5py.File(path, "w") as file:
+    with new_hdf5(path) as file:
         for identifier, container in containers.items():
             group = file.create_group(f"container_{identifier}")
             units = container.units
