@@ -22,7 +22,14 @@ from typing import Any
 
 import requests
 
-from mesomode.access.network import WEB_PAGE, Access, PassingError, is_web_page, refusal
+from mesomode.access.network import (
+    WEB_PAGE,
+    Access,
+    PassingError,
+    StoppedError,
+    is_web_page,
+    refusal,
+)
 from mesomode.access.parts import Announcement, Part, fault_of, record_of, replacing
 from mesomode.errors import DataError, FetchError, MesomodeError
 from mesomode.files import Progress, sha256_of
@@ -77,6 +84,8 @@ def download(access: Access | None, resource: Resource, progress: Transfers | No
             try:
                 attempt = partial(_attempt, access, resource, url, part, progress)
                 announcement = access.persist(url, attempt, lambda: part.size)
+            except StoppedError:
+                raise
             except FetchError as error:
                 failures.append(error)
             else:

@@ -11,7 +11,9 @@ import numpy as np
 from mesomode.ccf import SHAPES
 from mesomode.fetch.catalogue import IMAGES
 from mesomode.phantom.nrrd_writer import nrrd_bytes
-from tests.allen_server.nwb import write_nwb
+from mesomode.phantom.nwb import write_nwb
+from mesomode.phantom.recordings import Container, Session
+from mesomode.phantom.stimulus import LENGTHS, make_timetable
 
 Record = dict[str, Any]
 RESOLUTION = 100
@@ -51,7 +53,7 @@ SESSIONS = (
     (501704220, 511510736, "three_session_A", False),
     (991852000, 991913675, "OPHYS_1_images_A", False),
 )
-CELLS_PER_SESSION, CELLS_PER_CONTAINER = 6, 2200
+CELLS_PER_SESSION, CELLS_PER_CONTAINER = 6, 1100
 FILE_TYPES = {"NWBOphys": 514173063, "ObservatoryEventsFile": 749164223}
 
 
@@ -63,7 +65,8 @@ def write_world(raw: Path) -> Path:
         cells = [cell["cell_specimen_id"] for cell in _cells(container)[:CELLS_PER_SESSION]]
         if stimulus.startswith("three"):
             file = raw / f"observatory/ophys_experiment_data/{session}.nwb"
-            write_nwb(file, session, container, cells)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_nwb(file, _recording(session, container, cells))
         if has_events:
             file = raw / f"observatory/ophys_experiment_events/{session}_events.npz"
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -244,6 +247,26 @@ def _specimen(container: int, donor_also: Record | None = None) -> Record:
         "name": "Cux2-CreERT2;Camk2a-tTA;Ai93-222426",
         "structure_id": None,
     }
+
+
+def _recording(identifier: int, container: int, cells: list[int]) -> Session:
+    """A session A of noise; it has no network, unlike the phantom's."""
+    rng = np.random.default_rng(identifier)
+    timetable = make_timetable("three_session_A", LENGTHS["tiny"], rng)
+    shape = (len(cells), timetable.length)
+    return Session(
+        identifier=identifier,
+        container=Container(container, "VISp", 175, np.array(cells), None, None),  # type: ignore[arg-type]
+        found=np.arange(len(cells)),
+        timetable=timetable,
+        timestamps=9.35 + np.arange(timetable.length) / 30.0918,
+        running_speed=np.abs(rng.normal(0, 8, timetable.length)),
+        events=np.zeros(shape, "f4"),
+        dff=rng.normal(0, 0.05, shape).astype("f4"),
+        neuropil=rng.normal(60, 1, shape).astype("f4"),
+        neuropil_weight=rng.uniform(0, 1, len(cells)),
+        baseline=rng.normal(100, 5, len(cells)),
+    )
 
 
 def _target() -> Record:

@@ -102,7 +102,7 @@ def truth(world: Path) -> Json:
         "structures": len(structures),
         "within VIS": [385, 402, 409, 669],
         "containers": [511509529, 511510736, 991913675],
-        "cells": 4400,
+        "cells": 2200,
         "stimuli": [
             "drifting_gratings",
             "natural_movie_one",
@@ -179,7 +179,7 @@ def test_the_sdk_with_its_default_addresses(
         "specimen(donor(age,transgenic_lines))," + everything,
         f"{query}model::WellKnownFile,rma::criteria,well_known_file_type"
         "[name$eqEyeDlcScreenMapping]," + everything,
-        *(query + cells.format(start) for start in (0, 2000, 4000)),
+        *(query + cells.format(start) for start in (0, 2000)),
         f"{query}model::ApiCamStimulusMapping,{everything}",
         f"{query}model::WellKnownFile,rma::criteria,[attachable_id$eq{SESSION}],"
         "well_known_file_type[name$eqNWBOphys]," + everything,

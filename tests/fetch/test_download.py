@@ -97,7 +97,7 @@ def test_an_interrupted_body_is_resumed_by_range(
 def test_progress_is_not_counted_as_failure(
     server: AllenServer, leave: Callable[..., Access], world: Path, tmp_path: Path
 ) -> None:
-    server.misbehave(Fault("truncate", keep=150_000, times=8))
+    server.misbehave(Fault("truncate", keep=80_000, times=8))
     wanted = recording(server, tmp_path)
     download(leave(retries=1), wanted)
     assert len(server.requests) == 9
@@ -353,6 +353,28 @@ def test_a_process_that_was_killed_is_resumed_by_the_next(
     assert ranges == [f"bytes={kept}-"]
     assert path.read_bytes() == (world / NWB).read_bytes()
     assert list(tmp_path.rglob("*.part*")) == []
+
+
+def test_an_interrupted_process_ends_at_once_and_keeps_what_has_come(
+    server: AllenServer, tmp_path: Path
+) -> None:
+    server.misbehave(Fault("slow", rate=50_000, match=r"501271265\.nwb"))
+    part = tmp_path / f"{NWB}.part"
+    process = subprocess.Popen(
+        command(server, tmp_path / "recordings.json"), stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (part.exists() and part.stat().st_size > 10_000):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    interrupted = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert time.monotonic() - interrupted < 5
+    assert process.returncode != 0
+    assert part.stat().st_size > 10_000
+    assert not (tmp_path / NWB).exists()
+    assert not (tmp_path / "recordings.json").exists()
 
 
 def test_racing_processes_download_once(server: AllenServer, world: Path, tmp_path: Path) -> None:

@@ -20,22 +20,22 @@ from tests.allen_server import AllenServer, Fault
 def test_pages_are_asked_for_by_order_and_count(
     server: AllenServer, leave: Callable[..., Access]
 ) -> None:
-    sizes = [len(rows) for rows in pages(leave(), server.url, CELLS, 1500)]
-    assert sizes == [1500, 1500, 1400]
+    sizes = [len(rows) for rows in pages(leave(), server.url, CELLS, 900)]
+    assert sizes == [900, 900, 400]
     assert [request.decoded for request in server.requests] == [
-        "/api/v2/data/query.json?q=model::ApiCamCellMetric,rma::options[num_rows$eq1500]"
+        "/api/v2/data/query.json?q=model::ApiCamCellMetric,rma::options[num_rows$eq900]"
         f"[start_row$eq{start}][order$eq'cell_specimen_id'][count$eqtrue]"
-        for start in (0, 1500, 3000)
+        for start in (0, 900, 1800)
     ]
 
 
-@pytest.mark.parametrize("page_rows", [1100, 2200, 4400, 5000])
+@pytest.mark.parametrize("page_rows", [550, 1100, 2200, 5000])
 def test_a_last_page_that_is_full_needs_no_empty_one(
     page_rows: int, server: AllenServer, leave: Callable[..., Access]
 ) -> None:
     rows = [row for page in pages(leave(), server.url, CELLS, page_rows) for row in page]
-    assert len({row["cell_specimen_id"] for row in rows}) == 4400
-    assert len(server.requests) == -(-4400 // page_rows)
+    assert len({row["cell_specimen_id"] for row in rows}) == 2200
+    assert len(server.requests) == -(-2200 // page_rows)
 
 
 def test_the_list_on_disk_is_the_list_served(

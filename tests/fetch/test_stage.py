@@ -106,7 +106,7 @@ def test_the_list_of_all_cells_on_request(server: AllenServer, world: Path, tmp_
     manifest = recordings(server, tmp_path, settings)
     path = "observatory/cell_specimens.json"
     assert path in [file["path"] for file in manifest["files"]]
-    assert len(json.loads((tmp_path / path).read_text())) == 4400
+    assert len(json.loads((tmp_path / path).read_text())) == 2200
 
 
 def test_nothing_is_fetched_or_changed_twice(server: AllenServer, tmp_path: Path) -> None:

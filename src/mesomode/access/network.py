@@ -52,6 +52,10 @@ class PassingError(Exception):
         self.status = status
 
 
+class StoppedError(FetchError):
+    """The process is ending; what has come is kept."""
+
+
 class Access:
     """Leave to use the network, with patience and manners. Only a fetch step makes one.
 
@@ -106,7 +110,7 @@ class Access:
         if self.settings.offline:
             raise refusal([url])
         if self.stopped.is_set():
-            raise FetchError("the download was stopped", where=url)
+            raise StoppedError("the download was stopped", where=url)
         timeout = (self.settings.connect_timeout_s, self.settings.read_timeout_s)
         try:
             with self.session().get(url, headers=headers, stream=True, timeout=timeout) as answer:
@@ -143,7 +147,7 @@ class Access:
             yield piece
             received += len(piece)
             if self.stopped.is_set():
-                raise FetchError("the download was stopped", where=answer.url)
+                raise StoppedError("the download was stopped", where=answer.url)
             elapsed = time.monotonic() - begun
             if elapsed >= window:
                 if received < slowest * elapsed:
@@ -183,7 +187,7 @@ class Access:
                 wait = self._wait(failures, error)
                 logger.info("%s; again in %.1f s: %s", error, wait, url)
                 if self.stopped.wait(wait):
-                    raise FetchError("the download was stopped", where=url) from error
+                    raise StoppedError("the download was stopped", where=url) from error
 
     def _wait(self, failures: int, error: PassingError) -> float:
         if error.wait is not None:
