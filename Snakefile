@@ -5,7 +5,7 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from mesomode.errors import MesomodeError
-from mesomode.workflow import Plan, megabytes, minutes
+from mesomode.workflow import Plan, check_writable, megabytes, minutes
 
 min_version("9.27")
 
@@ -15,6 +15,7 @@ configfile: "config.yaml"
 
 try:
     PLAN = Plan(config)
+    check_writable("results")
 except MesomodeError as error:
     sys.exit(f"ERROR: {error}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from mesomode.atlas.settings import VISUAL_AREAS
 from mesomode.config import load_config
+from mesomode.errors import MesomodeError
 from mesomode.files import canonical_json
 from mesomode.fingerprint import code_digest
 
@@ -83,6 +85,34 @@ class Plan:
         if not self.values["rerun_on_code_change"]:
             return f"{stage}: not tracked"
         return f"{stage}:{code_digest(f'mesomode.{stage}.stage')}"
+
+
+def check_writable(folder: str | Path) -> None:
+    """Refuse a results folder that cannot be written to, before anything is planned.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder; where it is missing, the nearest one above it that exists.
+
+    Raises
+    ------
+    MesomodeError
+        It cannot be written to.
+    """
+    existing = Path(folder).absolute()
+    while not existing.exists():
+        existing = existing.parent
+    if os.access(existing, os.W_OK | os.X_OK):
+        return
+    read_only = os.statvfs(existing).f_flag & os.ST_RDONLY
+    raise MesomodeError(
+        "the results cannot be written",
+        where=existing,
+        why="Read-only file system" if read_only else "Permission denied",
+        remedy="work in a copy of this folder on a disk that you can write to, or make this one "
+        "writable",
+    )
 
 
 def megabytes(

@@ -10,12 +10,6 @@ READY_PYTHON = config["access"]["allensdk_python"]
 ALLENSDK_PYTHON = READY_PYTHON or f"{ENVIRONMENT}/bin/python"
 
 
-localrules:
-    allensdk_environment,
-    fetch_tracing,
-    fetch_recordings,
-
-
 if PLAN.source == "phantom":
 
     rule phantom_tracing:
@@ -66,6 +60,11 @@ if PLAN.source == "phantom":
             " --settings {params.settings:q} --seed {params.seed} --log {log}"
 
 else:
+
+    localrules:
+        allensdk_environment,
+        fetch_tracing,
+        fetch_recordings,
 
     rule fetch_tracing:
         output:
