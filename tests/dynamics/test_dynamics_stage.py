@@ -88,13 +88,14 @@ def test_the_control_has_the_theory_of_independent_couplings(tmp_path):
     assert found["example_activity"].shape[1] == 7
 
 
-def test_a_quiescent_network_is_stored_as_such(tmp_path):
+def test_a_quiescent_network_is_stored_as_such(tmp_path, caplog):
     found = simulated(tmp_path, gain=0.5)
     assert found["activity_autocovariance"][0] < 1e-10
     assert not found["mean_field_activity_autocovariance"].any()
     for name in ("participation_ratio", "deviation", "correlation_time"):
         assert np.isnan(found[name])
     assert found["frozen_fraction"] == 1
+    assert "100 % of the trajectories rest at fixed points" in caplog.text
 
 
 def test_a_store_that_is_no_network_is_refused(tmp_path):

@@ -149,13 +149,12 @@ def dynamics(
     deviation = excess / theory.activity_variance if chaotic else np.nan
     score = excess / c_phi_error[0] if c_phi_error[0] > 0 else np.nan
     logger.info(
-        "C_φ(0) %.4f ± %.4f, theory %.4f (%+.2f %%, %.1f standard errors); halving the time "
-        "step changes the states by %.1e",
+        "C_φ(0) %.4f ± %.4f, theory %.4f (%+.2f %%); halving the time step changes the states "
+        "by %.1e",
         c_phi[0],
         c_phi_error[0],
         theory.activity_variance,
         100 * deviation,
-        score,
         trajectories.step_error,
     )
     logger.info(
@@ -166,6 +165,13 @@ def dynamics(
         dimension.naive_participation_ratio,
         units * theory.participation_ratio,
     )
+    frozen = measures.frozen_fraction(activity)
+    if frozen > 0:
+        logger.warning(
+            "%.0f %% of the trajectories rest at fixed points: this network is not chaotic; "
+            "raise network.gain or network.units",
+            100 * frozen,
+        )
     verdict = _verdict(size, ASYMPTOTIC)
     if size < ASYMPTOTIC:
         logger.warning("%s", verdict)
@@ -194,7 +200,7 @@ def dynamics(
             "deviation": ((), deviation),
             "deviation_score": ((), score),
             "asymptotic_size": ((), size),
-            "frozen_fraction": ((), measures.frozen_fraction(activity)),
+            "frozen_fraction": ((), frozen),
         },
         coords={
             "lag": lag,
