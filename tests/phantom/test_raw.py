@@ -1,6 +1,7 @@
 """The raw folder: NRRD as ITK writes it, records, the stored truth, reproducible bytes."""
 
 import json
+from hashlib import sha256
 
 import h5py
 import nrrd
@@ -10,7 +11,7 @@ import pytest
 from mesomode.errors import DataError
 from mesomode.files import sha256_of
 from mesomode.phantom.nrrd_writer import nrrd_bytes
-from mesomode.phantom.raw import write_tracing
+from mesomode.phantom.raw import write_tracing, write_truth
 from mesomode.phantom.settings import Settings
 from mesomode.phantom.tracing import make_tracing
 
@@ -129,7 +130,12 @@ def test_the_same_seed_writes_the_same_bytes(written, tmp_path):
     _, _, manifest = written
     settings = Settings(size="tiny", experiments=4)
     assert write_tracing(tmp_path / "again", make_tracing(settings, 11)) == manifest
-    other = write_tracing(tmp_path / "other", make_tracing(settings, 12))
-    digests = [{e["path"]: e["sha256"] for e in m["files"]} for m in (manifest, other)]
-    same = {path for path in digests[0] if digests[0][path] == digests[1].get(path)}
-    assert "truth.h5" not in same and "connectivity/structures.json" in same
+    other = make_tracing(settings, 12)
+    write_truth(tmp_path / "other.h5", other)
+    digests = {entry["path"]: entry["sha256"] for entry in manifest["files"]}
+    assert sha256_of(tmp_path / "other.h5") != digests["truth.h5"]
+    identifier = other.experiments[0].plan.identifier
+    for image in ("projection_density", "injection_density"):
+        content = nrrd_bytes(other.volumes(0)[image], 100)
+        name = f"connectivity/experiment_{identifier}/{image}_100.nrrd"
+        assert sha256(content).hexdigest() != digests[name]

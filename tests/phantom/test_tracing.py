@@ -108,8 +108,8 @@ def test_left_injections_are_mirrored_right_ones(quiet):
 
 
 def test_fraction_of_left_injections():
-    for fraction, expected in ((0.0, 0), (1.0, 16)):
-        settings = Settings(size="tiny", experiments=12, left_fraction=fraction)
+    for fraction, expected in ((0.0, 0), (1.0, 7)):
+        settings = Settings(size="tiny", experiments=3, left_fraction=fraction)
         tracing = make_tracing(settings, 3)
         assert sum(e.plan.left for e in tracing.experiments) == expected
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import binary_dilation, gaussian_filter, label
 
-from mesomode.phantom.geometry import Atlas, Preset
+from mesomode.phantom.geometry import RESOLUTION_UM, Atlas, Preset
 from mesomode.phantom.region import Region
 
 VOXEL_MM3 = 1e-3
 LARGEST_USABLE_MM3 = 0.65
+CRE_LINE = {
+    "description": "", "id": 177838877, "name": "Rbp4-Cre_KL100", "originating_lab": "",
+    "stock_number": None, "transgenic_line_source_name": "", "transgenic_line_type_code": "D",
+    "transgenic_line_type_name": "driver", "url_prefix": None, "url_suffix": None,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -168,6 +174,48 @@ def make_site(plan: Plan, region: Region, annotation: np.ndarray, rng: np.random
         density=density[keep].astype(np.float32),
         fraction=fraction[keep].astype(np.float32),
     )
+
+
+def raw_row(plan: Plan, site: Site, atlas: Atlas) -> dict[str, Any]:
+    """Row of the ApiConnectivity table for an injection, as Allen serves it.
+
+    The volume is the integrated injection density, the place its centroid.
+    """
+    path_of = {int(s["id"]): s["structure_id_path"] for s in atlas.structures}
+    record_of = {int(s["id"]): s for s in atlas.structures}
+    found: dict[int, float] = {}
+    for structure, density in zip(
+        atlas.annotation[tuple(site.voxels.T)].tolist(), site.density.tolist(), strict=True
+    ):
+        name = record_of[structure]["name"].lower()
+        area = path_of[structure][-2] if "layer" in name else structure
+        found[area] = found.get(area, 0.0) + density
+    primary = max(found, key=lambda area: found[area])
+    weight = site.density.astype(np.float64)
+    centroid = ((site.voxels + 0.5) * weight[:, None]).sum(0) / weight.sum()
+    if plan.left:
+        centroid[2] = atlas.annotation.shape[2] - centroid[2]
+    x, y, z = (round(float(v) * RESOLUTION_UM) for v in centroid)
+    line = CRE_LINE if plan.kind == "cre_line" else None
+    name = "Rbp4-Cre_KL100" if line else "C57BL/6J"
+    return {
+        "data_set_id": plan.identifier,
+        "gender": "MF"[plan.identifier % 2],
+        "injection_structures": "/".join(str(area) for area in sorted(found)),
+        "injection_volume": round(float(weight.sum()) * VOXEL_MM3, 9),
+        "injection_x": x,
+        "injection_y": y,
+        "injection_z": z,
+        "product_id": 5,
+        "specimen_name": f"{name}-phantom-{plan.identifier}",
+        "storage_directory": f"/phantom/image_series_{plan.identifier}/",
+        "strain": "C57BL/6J",
+        "structure_abbrev": record_of[primary]["acronym"],
+        "structure_id": primary,
+        "structure_name": record_of[primary]["name"],
+        "transgenic_line": line,
+        "transgenic_line_id": None if line is None else line["id"],
+    }
 
 
 def _cortex_elsewhere(region: Region, atlas: Atlas) -> np.ndarray:

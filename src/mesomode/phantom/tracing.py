@@ -15,7 +15,7 @@ from mesomode.phantom.connectivity import (
     weights_in_blocks,
 )
 from mesomode.phantom.geometry import PRESETS, RESOLUTION_UM, Atlas, Preset, synthetic_brain
-from mesomode.phantom.injection import VOXEL_MM3, Plan, Site, draw_plans, make_site
+from mesomode.phantom.injection import VOXEL_MM3, Plan, Site, draw_plans, make_site, raw_row
 from mesomode.phantom.ontology import VISUAL_AREAS
 from mesomode.phantom.region import Region, region_of_annotation
 from mesomode.phantom.settings import Settings
@@ -23,11 +23,6 @@ from mesomode.seeds import generator
 
 FIRST_IDENTIFIER = 990000001
 """Ids of the phantom's experiments start here, far from the real ones."""
-CRE_LINE = {
-    "description": "", "id": 177838877, "name": "Rbp4-Cre_KL100", "originating_lab": "",
-    "stock_number": None, "transgenic_line_source_name": "", "transgenic_line_type_code": "D",
-    "transgenic_line_type_name": "driver", "url_prefix": None, "url_suffix": None,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -225,7 +220,7 @@ def make_tracing(
         damage = None
         if settings.bad_tissue and rng.random() < 1 / 3:
             damage = _draw_damage(region, site, preset.width, atlas.annotation.shape[2], rng)
-        experiments.append(Experiment(_raw_row(plan, site, atlas), plan, site, damage))
+        experiments.append(Experiment(raw_row(plan, site, atlas), plan, site, damage))
     return PhantomTracing(
         atlas=atlas,
         region=region,
@@ -268,45 +263,6 @@ def _draw_damage(
         if nearest > radius + 1.5:
             return Damage(centre, radius)
     return None
-
-
-def _raw_row(plan: Plan, site: Site, atlas: Atlas) -> dict[str, Any]:
-    """The row of the ApiConnectivity table for an injection."""
-    path_of = {int(s["id"]): s["structure_id_path"] for s in atlas.structures}
-    record_of = {int(s["id"]): s for s in atlas.structures}
-    found: dict[int, float] = {}
-    for structure, density in zip(
-        atlas.annotation[tuple(site.voxels.T)].tolist(), site.density.tolist(), strict=True
-    ):
-        name = record_of[structure]["name"].lower()
-        area = path_of[structure][-2] if "layer" in name else structure
-        found[area] = found.get(area, 0.0) + density
-    primary = max(found, key=lambda area: found[area])
-    weight = site.density.astype(np.float64)
-    centroid = ((site.voxels + 0.5) * weight[:, None]).sum(0) / weight.sum()
-    if plan.left:
-        centroid[2] = atlas.annotation.shape[2] - centroid[2]
-    x, y, z = (round(float(v) * RESOLUTION_UM) for v in centroid)
-    line = CRE_LINE if plan.kind == "cre_line" else None
-    name = "Rbp4-Cre_KL100" if line else "C57BL/6J"
-    return {
-        "data_set_id": plan.identifier,
-        "gender": "MF"[plan.identifier % 2],
-        "injection_structures": "/".join(str(area) for area in sorted(found)),
-        "injection_volume": round(float(weight.sum()) * VOXEL_MM3, 9),
-        "injection_x": x,
-        "injection_y": y,
-        "injection_z": z,
-        "product_id": 5,
-        "specimen_name": f"{name}-phantom-{plan.identifier}",
-        "storage_directory": f"/phantom/image_series_{plan.identifier}/",
-        "strain": "C57BL/6J",
-        "structure_abbrev": record_of[primary]["acronym"],
-        "structure_id": primary,
-        "structure_name": record_of[primary]["name"],
-        "transgenic_line": line,
-        "transgenic_line_id": None if line is None else line["id"],
-    }
 
 
 def _scattered(shape: tuple[int, ...], at: tuple[np.ndarray, ...], value: np.ndarray) -> np.ndarray:
