@@ -1,0 +1,1 @@
+"""Figures of every stage and the table of a run's key numbers."""

@@ -1,0 +1,208 @@
+"""Figure of the dynamics: simulation beside mean-field theory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from mesomode.report.network import variant_colour, variant_name
+from mesomode.report.style import GREY, INK, new_figure, nothing_to_show, number, styled, with_error
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What was measured in the activity of one network, and what theory says.
+
+    Parameters
+    ----------
+    variant : str
+    units, trajectories : int
+    gain : float
+    lag : float array (lag,)
+        In time constants.
+    states, states_error, states_theory : float array (lag,)
+        C_x(τ); its standard error over trajectories; in theory.
+    rates, rates_error, rates_theory : float array (lag,)
+        C_φ(τ), likewise.
+    eigenvalue : float array (mode,)
+        Of the covariance of φ(x), descending.
+    dimension, dimension_error, dimension_theory : float
+        Participation ratio, a number of dimensions; NaN: no activity.
+    correlation_time, correlation_time_theory : float
+        τ₂ = ∫(C_φ(τ)/C_φ(0))² dτ in time constants; NaN: no activity.
+    time : float array (time,)
+    example : float array (time, unit)
+        φ(x) of a few units.
+    frozen : float
+        Share of trajectories at a fixed point.
+    asymptotic : bool
+        Whether the network has enough units for the dimension in theory.
+    """
+
+    variant: str
+    units: int
+    trajectories: int
+    gain: float
+    lag: np.ndarray
+    states: np.ndarray
+    states_error: np.ndarray
+    states_theory: np.ndarray
+    rates: np.ndarray
+    rates_error: np.ndarray
+    rates_theory: np.ndarray
+    eigenvalue: np.ndarray
+    dimension: float
+    dimension_error: float
+    dimension_theory: float
+    correlation_time: float
+    correlation_time_theory: float
+    time: np.ndarray
+    example: np.ndarray
+    frozen: float
+    asymptotic: bool
+
+
+@styled
+def draw_dynamics(networks: Sequence[Activity], example_units: int = 6) -> Figure:
+    """Draw autocovariance, dimension and example activity of networks, with theory.
+
+    Parameters
+    ----------
+    networks : sequence of Activity
+    example_units : int
+        Number of traces of each.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    title = "; ".join(
+        f"{variant_name(n.variant)}: {n.units:,} units, g = {n.gain:g}, "
+        f"{n.trajectories} trajectories"
+        for n in networks
+    )
+    figure = new_figure(11, 7 + 1.7 * len(networks), "Simulation beside mean-field theory")
+    grid = figure.add_gridspec(
+        2 + len(networks), 2, height_ratios=(2.6, 2.6, *[1.5] * len(networks))
+    )
+    figure.supxlabel(title, fontsize=8, color=GREY)
+    _autocovariance(
+        figure.add_subplot(grid[0, 0]), networks, "rates", r"$C_\varphi(\tau)$ of the activity φ(x)"
+    )
+    _autocovariance(
+        figure.add_subplot(grid[0, 1]), networks, "states", r"$C_x(\tau)$ of the states x"
+    )
+    _spectrum(figure.add_subplot(grid[1, 0]), networks)
+    _dimension(figure.add_subplot(grid[1, 1]), networks)
+    for place, network in enumerate(networks):
+        axes = figure.add_subplot(grid[2 + place, :])
+        _traces(axes, network, example_units)
+        if place < len(networks) - 1:
+            axes.set_xlabel("")
+            axes.tick_params(labelbottom=False)
+    return figure
+
+
+def _autocovariance(axes: Axes, networks: Sequence[Activity], what: str, title: str) -> None:
+    for place, network in enumerate(networks):
+        mean, error = getattr(network, what), getattr(network, f"{what}_error")
+        colour = variant_colour(network.variant)
+        name = variant_name(network.variant)
+        simulated, theory = "", ""
+        if what == "rates":
+            simulated = f", τ₂ = {number(network.correlation_time)}"
+            theory = f", τ₂ = {number(network.correlation_time_theory)}"
+        axes.plot(network.lag, mean, color=colour, label=f"{name}, simulated{simulated}")
+        if np.isfinite(error).any():
+            axes.fill_between(
+                network.lag, mean - error, mean + error, color=colour, alpha=0.25, lw=0
+            )
+        axes.plot(
+            network.lag, getattr(network, f"{what}_theory"), color=colour, lw=1.2,
+            ls=(4 * place, (4, 4 * max(len(networks) - 1, 1))), label=f"{name}, theory{theory}",
+        )  # fmt: skip
+    axes.axhline(0, color=GREY, lw=0.6)
+    axes.set_xlabel("lag τ (time constants)")
+    axes.set_ylabel("autocovariance")
+    axes.set_title(title)
+    axes.legend()
+
+
+def _spectrum(axes: Axes, networks: Sequence[Activity]) -> None:
+    drawn = False
+    for network in networks:
+        values = np.asarray(network.eigenvalue, dtype=np.float64)
+        if not values.size or not values.sum() > 0:
+            continue
+        share = values / values.sum()
+        shown = share > 1e-8
+        rank = np.arange(1, len(values) + 1)
+        axes.plot(
+            rank[shown], share[shown], color=variant_colour(network.variant),
+            label=f"{variant_name(network.variant)} (N = {network.units:,})",
+        )  # fmt: skip
+        drawn = True
+    if not drawn:
+        nothing_to_show(axes, "no activity")
+        return
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("rank")
+    axes.set_ylabel("share of the variance of φ(x)")
+    axes.set_title("Spectrum of the covariance")
+    axes.legend()
+
+
+def _dimension(axes: Axes, networks: Sequence[Activity]) -> None:
+    for place, network in enumerate(networks):
+        colour = variant_colour(network.variant)
+        if np.isfinite(network.dimension):
+            error = network.dimension_error if np.isfinite(network.dimension_error) else 0.0
+            axes.bar(place - 0.2, network.dimension, 0.36, color=colour, yerr=error)
+        if np.isfinite(network.dimension_theory):
+            axes.bar(place + 0.2, network.dimension_theory, 0.36, fc="none", ec=colour, hatch="///")
+        text = (
+            f"{with_error(network.dimension, network.dimension_error)}\n"
+            f"theory {number(network.dimension_theory)}"
+        )
+        if not network.asymptotic:
+            text += "\n(too few units for theory)"
+        if network.frozen > 0:
+            text += f"\n{network.frozen:.0%} of trajectories at rest"
+        highest = np.nanmax([network.dimension, network.dimension_theory, 0])
+        axes.text(place, highest, text + "\n", ha="center", va="bottom", fontsize=8)
+    axes.set_xticks(
+        range(len(networks)), [f"{variant_name(n.variant)}\nN = {n.units:,}" for n in networks]
+    )
+    axes.set_xlim(-0.6, len(networks) - 0.4)
+    dimensions = [d for n in networks for d in (n.dimension, n.dimension_theory)]
+    axes.set_ylim(0, 1.8 * max([1.0, *(d for d in dimensions if np.isfinite(d))]))
+    axes.set_ylabel("participation ratio (dimensions)")
+    axes.set_title("Dimension of the activity")
+    kinds = [
+        Patch(fc=GREY, label="simulated ± s.e."),
+        Patch(fc="none", ec=GREY, hatch="///", label="theory, N → ∞"),
+    ]
+    axes.legend(handles=kinds, loc="upper center", ncols=2, handlelength=1.2)
+
+
+def _traces(axes: Axes, network: Activity, units: int) -> None:
+    shown = network.example[:, :units]
+    for place in range(shown.shape[1]):
+        axes.plot(network.time, shown[:, place] - 2.1 * place, color=INK, lw=0.8)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.plot([1.005, 1.005], [-1, 1], transform=axes.get_yaxis_transform(), color=INK, lw=1.5,
+              clip_on=False)  # fmt: skip
+    axes.text(1.01, 0, "2", transform=axes.get_yaxis_transform(), va="center", fontsize=8)
+    axes.set_xlim(network.time[0], network.time[-1])
+    axes.set_xlabel("time (time constants)")
+    axes.set_ylabel(f"φ(x), {shown.shape[1]} units")
+    axes.set_title(
+        f"Example activity: {variant_name(network.variant)}", color=variant_colour(network.variant)
+    )

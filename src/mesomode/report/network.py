@@ -1,0 +1,161 @@
+"""Figure of the networks: singular spectra, energy and effective rank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mesomode.report.style import BLUE, GREEN, GREY, INK, ORANGE, RED, new_figure, number, styled
+
+VARIANT_NAMES = {"random_mode": "random modes", "independent": "independent couplings"}
+VARIANT_COLOURS = {"random_mode": BLUE, "independent": RED}
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """A singular spectrum to be drawn.
+
+    Parameters
+    ----------
+    name : str
+    values : float array (mode,)
+        Singular values, descending.
+    effective_rank : float
+        PR_D per unit; infinite for independent couplings.
+    gain : float
+        Coupling gain; NaN for a connectome, whose scale is arbitrary.
+    """
+
+    name: str
+    values: np.ndarray
+    effective_rank: float
+    gain: float = float("nan")
+
+    @property
+    def energy(self) -> np.ndarray:
+        """Cumulative share of the sum of squares, in per cent."""
+        squares = np.square(self.values, dtype=np.float64)
+        return 100 * np.cumsum(squares) / squares.sum()
+
+    def modes_for(self, share: float) -> int:
+        """Least number of modes with ``share`` per cent of the sum of squares."""
+        return int(np.searchsorted(self.energy, share * (1 - 1e-12)) + 1)
+
+
+def variant_name(variant: str) -> str:
+    """What a variant of the networks is called in figures."""
+    return VARIANT_NAMES.get(variant, variant.replace("_", " "))
+
+
+def variant_colour(variant: str) -> str:
+    """Colour of a variant of the networks in all figures."""
+    return VARIANT_COLOURS.get(variant, GREEN)
+
+
+@styled
+def draw_network(spectra: Sequence[Spectrum], colours: Sequence[str]) -> Figure:
+    """Draw singular spectra of the connectome and of the networks.
+
+    Parameters
+    ----------
+    spectra : sequence of Spectrum
+    colours : sequence of str
+        One each.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = new_figure(11, 6.6, "Singular spectra of the connectome and of the networks")
+    grid = figure.add_gridspec(2, 2, height_ratios=(3, 1))
+    left, right = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
+    for spectrum, colour in zip(spectra, colours, strict=True):
+        values = np.asarray(spectrum.values, dtype=np.float64)
+        rank = np.arange(1, len(values) + 1)
+        scaled = values / np.sqrt(np.mean(values**2))
+        shown = scaled > 1e-9 * scaled[0]
+        named = {"color": colour, "label": f"{spectrum.name} (n = {len(values):,})"}
+        left.plot(rank[shown] / len(values), scaled[shown], **named)
+        right.plot(rank, spectrum.energy, **named)
+    left.set_xscale("log")
+    left.set_yscale("log")
+    left.set_ylim(bottom=max(left.get_ylim()[0], 1e-6))
+    left.set_xlabel("rank / number of modes")
+    left.set_ylabel("singular value / root mean square")
+    left.set_title("Singular values")
+    right.set_xscale("log")
+    right.set_ylim(0, 104)
+    for share in (95, 99):
+        right.axhline(share, color=GREY, lw=0.7, ls=":")
+        right.text(1.0, share, f" {share} %", transform=right.get_yaxis_transform(), va="center",
+                   color=GREY, fontsize=7)  # fmt: skip
+    right.set_xlabel("number of modes")
+    right.set_ylabel("cumulative energy Σσ² (%)")
+    right.set_title("Energy")
+    left.legend(loc="lower left")
+    _table(figure.add_subplot(grid[1, :]), spectra, colours)
+    return figure
+
+
+def _table(axes: Axes, spectra: Sequence[Spectrum], colours: Sequence[str]) -> None:
+    axes.set_axis_off()
+    rows = [
+        [
+            spectrum.name,
+            f"{len(spectrum.values):,}",
+            number(spectrum.gain),
+            number(spectrum.effective_rank),
+            number(len(spectrum.values) * spectrum.effective_rank),
+            f"{spectrum.energy[0]:.1f} %",
+            f"{spectrum.modes_for(95):,}",
+            f"{spectrum.modes_for(99):,}",
+        ]
+        for spectrum in spectra
+    ]
+    header = [
+        "", "modes N", "gain g", r"PR$_\mathbf{D}$ per unit", r"N · PR$_\mathbf{D}$", "first mode",
+        "95 % in", "99 % in",
+    ]  # fmt: skip
+    draw_table(axes, header, rows, first=0.26, colours=colours)
+
+
+def draw_table(
+    axes: Axes,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    first: float = 0.3,
+    colours: Sequence[str] = (),
+) -> None:
+    """Draw a plain table: a ruled header, the first column left, the others right-aligned.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    header : sequence of str
+    rows : sequence of sequence of str
+    first : float
+        Share of the width for the first column.
+    colours : sequence of str
+        Colour of the first column's text, row by row.
+    """
+    axes.set_axis_off()
+    axes.set_xlim(0, 1)
+    axes.set_ylim(len(rows) + 0.5, -0.7)
+    edges = first + (1 - first) * np.arange(1, len(header)) / (len(header) - 1)
+    for place, row in enumerate([header, *rows]):
+        bold = "bold" if place == 0 else "normal"
+        colour = colours[place - 1] if place and colours else INK
+        axes.text(0, place, row[0], color=colour, weight="bold", va="center", fontsize=8.5)
+        for edge, text in zip(edges, row[1:], strict=True):
+            axes.text(edge, place, text, ha="right", va="center", weight=bold, fontsize=8.5)
+    for level in (-0.5, 0.5, len(rows) + 0.5):
+        axes.axhline(level, color=INK if level == 0.5 else GREY, lw=0.7)
+
+
+CONNECTOME_COLOURS = (ORANGE, GREEN)
+"""The connectome as read, and centred."""

@@ -1,0 +1,333 @@
+"""Figure of one two-photon session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from mesomode.report.style import (
+    BLUE,
+    GREY,
+    INK,
+    MUTED,
+    PALETTE,
+    RED,
+    new_figure,
+    nothing_to_show,
+    number,
+    styled,
+    with_error,
+)
+
+POINTS = 1500
+"""Points drawn of a trace; longer ones are averaged over bins."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """What is drawn of a session.
+
+    Parameters
+    ----------
+    name : str
+    signal : str
+        Name of what was analysed.
+    time : float array (time,)
+        s.
+    traces : float array (time, unit)
+        Relative fluorescence change.
+    running_speed : float array (time,) or None
+        cm/s; NaN: not measured; None: absent.
+    epochs : list of (name, start, end)
+        Stimuli, in s.
+    status : int array (unit,)
+        0: enters dimension and time-scales.
+    tests : list of (name, p-values)
+        p-value of each unit, NaN: not tested; for each stimulus.
+    significance : float
+    eigenvalue : float array (mode,)
+    dimension, dimension_error, dimension_plain : float
+        Participation ratio, its standard error, and of the sample covariance.
+    subset, subset_dimension : array (subset,)
+        Dimension expected for subsets of units.
+    lag : float array (lag,)
+        s.
+    autocovariance : float array (lag,)
+    unit_autocorrelation : float array (lag, unit)
+        NaN: not used.
+    half_width, integrated_time : float
+        s; NaN: unknown.
+    """
+
+    name: str
+    signal: str
+    time: np.ndarray
+    traces: np.ndarray
+    running_speed: np.ndarray | None
+    epochs: list[tuple[str, float, float]]
+    status: np.ndarray
+    tests: list[tuple[str, np.ndarray]]
+    significance: float
+    eigenvalue: np.ndarray
+    dimension: float
+    dimension_error: float
+    dimension_plain: float
+    subset: np.ndarray
+    subset_dimension: np.ndarray
+    lag: np.ndarray
+    autocovariance: np.ndarray
+    unit_autocorrelation: np.ndarray
+    half_width: float
+    integrated_time: float
+    facts: Sequence[str] = field(default_factory=tuple)
+
+
+def binned(values: np.ndarray, points: int = POINTS) -> np.ndarray:
+    """Means over equal bins of the first axis, so that at most ``points`` are left.
+
+    NaN is left out; a bin without a value is NaN. The last, incomplete bin is dropped.
+    """
+    size = -(-len(values) // points)
+    if size <= 1:
+        return np.asarray(values, dtype=np.float64)
+    whole = len(values) // size
+    parts = np.asarray(values[: whole * size], dtype=np.float64)
+    parts = parts.reshape(whole, size, *values.shape[1:])
+    known = np.isfinite(parts)
+    count = known.sum(axis=1)
+    total = np.where(known, parts, 0.0).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def broken_at_gaps(time: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values with NaN after each gap in time, so that no line is drawn across it.
+
+    Parameters
+    ----------
+    time : float array (time,)
+        Increasing, mostly in equal steps.
+    values : float array (time, ...)
+
+    Returns
+    -------
+    float64 array, shaped like ``values``
+    """
+    step = np.diff(time)
+    broken = np.array(values, dtype=np.float64)
+    if step.size:
+        broken[1:][step > 1.5 * np.median(step)] = np.nan
+    return broken
+
+
+def epochs_of(
+    stimulus: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    names: Sequence[str],
+    pause: float,
+) -> list[tuple[str, float, float]]:
+    """Join successive presentations of a stimulus with pauses up to ``pause`` into epochs.
+
+    Parameters
+    ----------
+    stimulus : int array (presentation,)
+        Index into ``names``, presentations in order of time.
+    start, end : float array (presentation,)
+        s.
+    names : sequence of str
+    pause : float
+        s.
+
+    Returns
+    -------
+    list of (name, start, end)
+    """
+    epochs: list[tuple[str, float, float]] = []
+    for code, first, last in zip(stimulus, start, end, strict=True):
+        name = names[int(code)]
+        if epochs and epochs[-1][0] == name and first - epochs[-1][2] <= pause:
+            epochs[-1] = (name, epochs[-1][1], max(epochs[-1][2], float(last)))
+        else:
+            epochs.append((name, float(first), float(last)))
+    return epochs
+
+
+def most_variable(traces: np.ndarray, count: int) -> np.ndarray:
+    """Indices of the units with the largest variance, NaN left out, largest first."""
+    variance = np.zeros(traces.shape[1])
+    for unit in range(traces.shape[1]):
+        trace = traces[:, unit]
+        trace = trace[np.isfinite(trace)]
+        variance[unit] = trace.var(dtype=np.float64) if trace.size else -1.0
+    return np.argsort(-variance, kind="stable")[:count]
+
+
+@styled
+def draw_session(session: Session, example_units: int = 6) -> Figure:
+    """Draw traces, stimuli, running, tuning, dimension and autocorrelation of a session.
+
+    Parameters
+    ----------
+    session : Session
+    example_units : int
+        Number of traces.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    units = session.traces.shape[1]
+    used = int(np.sum(session.status == 0))
+    title = f"Session {session.name}: {units} units, {used} of them used for dimension and time"
+    figure = new_figure(11, 10, title)
+    grid = figure.add_gridspec(4, 2, height_ratios=(2.4, 0.8, 2.2, 2.2))
+    above = figure.add_subplot(grid[0, :])
+    _traces(above, session, example_units)
+    _running(figure.add_subplot(grid[1, :], sharex=above), session)
+    above.tick_params(labelbottom=False)
+    _tuning(figure.add_subplot(grid[2, 0]), session)
+    _autocorrelation(figure.add_subplot(grid[2, 1]), session)
+    _spectrum(figure.add_subplot(grid[3, 0]), session)
+    _subsets(figure.add_subplot(grid[3, 1]), session)
+    if session.facts:
+        figure.supxlabel(" · ".join(session.facts), fontsize=8, color=GREY)
+    return figure
+
+
+def _traces(axes: Axes, session: Session, count: int) -> None:
+    chosen = most_variable(session.traces, count)
+    time = binned(session.time)
+    shown = broken_at_gaps(time, binned(session.traces[:, chosen]))
+    span = np.nanpercentile(np.abs(shown), 99.8) if np.isfinite(shown).any() else 1.0
+    step = 0.8 * span if span > 0 else 1.0
+    names = list(dict.fromkeys(name for name, _, _ in session.epochs))
+    colours = {name: MUTED[i % len(MUTED)] for i, name in enumerate(names)}
+    for name, start, end in session.epochs:
+        axes.axvspan(start, end, color=colours[name], alpha=0.18, lw=0)
+    for place in range(shown.shape[1]):
+        axes.plot(time, shown[:, place] - step * place, color=INK, lw=0.6)
+    axes.plot([1.005, 1.005], [0, step], transform=axes.get_yaxis_transform(), color=INK, lw=1.5,
+              clip_on=False)  # fmt: skip
+    axes.text(
+        1.01,
+        step / 2,
+        number(step, 2),
+        transform=axes.get_yaxis_transform(),
+        va="center",
+        fontsize=8,
+    )
+    axes.set_xlim(session.time[0], session.time[-1])
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_ylabel("ΔF/F")
+    axes.set_title(f"The {shown.shape[1]} most variable of {session.traces.shape[1]} units")
+    if names:
+        handles = [Patch(color=colours[n], alpha=0.4, label=n.replace("_", " ")) for n in names]
+        axes.legend(
+            handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=min(len(names), 4)
+        )
+
+
+def _running(axes: Axes, session: Session) -> None:
+    speed = session.running_speed
+    if speed is None or not np.isfinite(speed).any():
+        axes.text(0.5, 0.5, "running speed was not recorded", transform=axes.transAxes, ha="center",
+                  color=GREY)  # fmt: skip
+        axes.set_yticks([])
+    else:
+        time = binned(session.time)
+        axes.plot(time, broken_at_gaps(time, binned(speed)), color=BLUE, lw=0.8)
+        axes.set_ylabel("running\n(cm/s)")
+    axes.set_xlabel("time (s)")
+
+
+def _tuning(axes: Axes, session: Session) -> None:
+    tested = [(name, p[np.isfinite(p)]) for name, p in session.tests]
+    tested = [(name, p) for name, p in tested if p.size]
+    if not tested:
+        nothing_to_show(axes, "no stimulus could be tested")
+        return
+    edges = np.linspace(0, 20, 41)
+    for place, (name, p) in enumerate(tested):
+        tuned = int(np.sum(p < session.significance))
+        axes.hist(
+            np.minimum(-np.log10(np.maximum(p, 1e-300)), edges[-1]),
+            edges,
+            histtype="step",
+            lw=1.4,
+            color=PALETTE[place % len(PALETTE)],
+            label=f"{name.replace('_', ' ')}: {tuned} of {p.size} ({100 * tuned / p.size:.0f} %)",
+        )
+    axes.axvline(-np.log10(session.significance), color=GREY, lw=0.8, ls=":")
+    axes.set_xlabel("−log₁₀ p, analysis of variance over conditions (last bin: all above)")
+    axes.set_ylabel("units")
+    axes.set_title(f"Tuned units (p < {session.significance:g})")
+    axes.legend()
+
+
+def _autocorrelation(axes: Axes, session: Session) -> None:
+    curves = session.unit_autocorrelation
+    known = np.isfinite(curves).all(axis=0)
+    if known.any():
+        low, middle, high = np.percentile(curves[:, known], (25, 50, 75), axis=1)
+        axes.fill_between(session.lag, low, high, color=BLUE, alpha=0.2, lw=0,
+                          label=f"quartiles of units (n = {known.sum()})")  # fmt: skip
+        axes.plot(session.lag, middle, color=BLUE, lw=0.9, label="median of units")
+    mean = session.autocovariance / session.autocovariance[0]
+    axes.plot(session.lag, mean, color=INK, label="all units, by variance")
+    axes.axhline(0, color=GREY, lw=0.6)
+    if np.isfinite(session.half_width):
+        axes.plot([session.half_width], [0.5], "o", color=RED, label="half width")
+    axes.set_xlabel("lag (s)")
+    axes.set_ylabel("autocorrelation")
+    axes.set_title(
+        f"Half width {number(session.half_width)} s, integral {number(session.integrated_time)} s"
+    )
+    axes.legend()
+
+
+def _spectrum(axes: Axes, session: Session) -> None:
+    values = session.eigenvalue
+    share = values / values.sum() if values.sum() > 0 else values
+    shown = share > 1e-8
+    axes.plot(np.arange(1, len(share) + 1)[shown], share[shown], color=BLUE)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("rank")
+    axes.set_ylabel("share of the variance")
+    axes.set_title("Spectrum of the covariance")
+    text = (
+        "participation ratio\n"
+        f"{with_error(session.dimension, session.dimension_error)} (unbiased)\n"
+        f"{number(session.dimension_plain)} (plain)"
+    )
+    axes.text(0.04, 0.06, text, transform=axes.transAxes, va="bottom")
+
+
+def _subsets(axes: Axes, session: Session) -> None:
+    axes.plot(
+        session.subset,
+        session.subset_dimension,
+        "o-",
+        ms=3,
+        color=BLUE,
+        label="random subsets, expected",
+    )
+    used = int(np.sum(session.status == 0))
+    if np.isfinite(session.dimension):
+        error = session.dimension_error if np.isfinite(session.dimension_error) else 0.0
+        axes.errorbar([used], [session.dimension], [error], fmt="s", color=RED, ms=5,
+                      label="all ± s.e. (jackknife over blocks of time)")  # fmt: skip
+    axes.plot(session.subset, session.subset, color=GREY, lw=0.7, ls=":", label="number of units")
+    highest = np.nanmax([*np.atleast_1d(session.subset_dimension), session.dimension, 1.0])
+    axes.set_ylim(0, 1.35 * highest)
+    axes.set_xlabel("number of units")
+    axes.set_ylabel("participation ratio (dimensions)")
+    axes.set_title("Dimension against the number of units")
+    axes.legend(loc="lower right")

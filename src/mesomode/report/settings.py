@@ -1,0 +1,21 @@
+"""Settings of the stage ``report``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mesomode.settings import Field, SettingsBase
+
+
+class Settings(SettingsBase):
+    """How the figures are drawn; nothing here changes a number."""
+
+    dpi: int = Field(default=150, ge=50, le=600)
+    """Resolution of the PNG figures in pixels an inch. Raise it for printing; the report grows."""
+
+    svg_text: Literal["paths", "editable"] = "paths"
+    """Letters in the SVG figures: 'paths' look the same everywhere, 'editable' can be changed in
+    a drawing program that has the font DejaVu Sans."""
+
+    example_units: int = Field(default=6, ge=1, le=30)
+    """Number of units whose traces are shown as examples."""
