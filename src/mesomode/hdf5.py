@@ -11,7 +11,7 @@ import contextlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import h5py
 
@@ -50,6 +50,24 @@ class _Careful(io.FileIO):
 
 
 @contextlib.contextmanager
+def careful_file(path: str | Path) -> Iterator[BinaryIO]:
+    """Make a file to be written by :class:`h5py.File`, which takes it in place of a path.
+
+    Raises
+    ------
+    OSError
+        A write failed, for example because the disk is full; the file is useless.
+    """
+    with _Careful(str(path), "wb+") as target:
+        try:
+            yield cast("BinaryIO", target)
+        finally:
+            if target.failure is not None:
+                target.failure.filename = str(path)
+                raise target.failure
+
+
+@contextlib.contextmanager
 def new_hdf5(path: str | Path, **options: Any) -> Iterator[h5py.File]:
     """Make an HDF5 file; use it instead of ``h5py.File(path, "w")``.
 
@@ -70,11 +88,5 @@ def new_hdf5(path: str | Path, **options: Any) -> Iterator[h5py.File]:
     OSError
         A write failed, for example because the disk is full; the file is useless.
     """
-    with _Careful(str(path), "wb+") as target:
-        try:
-            with h5py.File(target, "w", **options) as file:
-                yield file
-        finally:
-            if target.failure is not None:
-                target.failure.filename = str(path)
-                raise target.failure
+    with careful_file(path) as target, h5py.File(target, "w", **options) as file:
+        yield file

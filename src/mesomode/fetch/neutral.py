@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -51,7 +51,7 @@ class Unreadable(Exception):
 
 
 def write_connectivity(
-    path: str | Path,
+    path: str | Path | BinaryIO,
     *,
     source: str,
     reader: str,
@@ -67,7 +67,7 @@ def write_connectivity(
 
     Parameters
     ----------
-    path : str or Path
+    path : str, Path or binary file
         File to write.
     source, reader : str
         Where the data come from, and who read them.
@@ -151,7 +151,7 @@ def _write_experiment(
 
 
 def write_session(
-    path: str | Path,
+    path: str | Path | BinaryIO,
     *,
     source: str,
     reader: str,
@@ -168,7 +168,7 @@ def write_session(
 
     Parameters
     ----------
-    path : str or Path
+    path : str, Path or binary file
         File to write.
     source, reader : str
         Where the data come from, and who read them.

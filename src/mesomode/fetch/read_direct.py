@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import nrrd
@@ -45,7 +45,7 @@ METADATA = {
 
 
 def read_connectivity(
-    root: Path, manifest: Mapping[str, Any], out: Path, say: Callable[[str], None]
+    root: Path, manifest: Mapping[str, Any], out: Path | BinaryIO, say: Callable[[str], None]
 ) -> None:
     """Read the tracer experiments of a manifest into the file ``out``.
 
@@ -55,7 +55,7 @@ def read_connectivity(
         Folder of the raw data.
     manifest : mapping
         ``tracing.json``.
-    out : Path
+    out : Path or binary file
         File to write; see `mesomode.fetch.neutral`.
     say : callable
         Told what was noticed.
@@ -113,7 +113,11 @@ def _experiment(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_session(
-    root: Path, manifest: Mapping[str, Any], session: int, out: Path, say: Callable[[str], None]
+    root: Path,
+    manifest: Mapping[str, Any],
+    session: int,
+    out: Path | BinaryIO,
+    say: Callable[[str], None],
 ) -> None:
     """Read one two-photon session into the file ``out``.
 
@@ -125,7 +129,7 @@ def read_session(
         ``recordings.json``.
     session : int
         Id of the ophys experiment.
-    out : Path
+    out : Path or binary file
         File to write; see `mesomode.fetch.neutral`.
     say : callable
         Told what was noticed.
@@ -149,7 +153,7 @@ def _write_session(
     root: Path,
     entry: Mapping[str, Any],
     source: str,
-    out: Path,
+    out: Path | BinaryIO,
     say: Callable[[str], None],
 ) -> None:
     fluorescence, segmentation = f"{PIPELINE}/Fluorescence", f"{PIPELINE}/ImageSegmentation"

@@ -144,12 +144,14 @@ def _read_directly(
     """Read in this process; what is wrong with the raw files, if anything."""
     from mesomode.fetch.neutral import Unreadable
     from mesomode.fetch.read_direct import read_connectivity, read_session
+    from mesomode.hdf5 import careful_file
 
     try:
-        if session is None:
-            read_connectivity(root, manifest, out, log.info)
-        else:
-            read_session(root, manifest, session, out, log.info)
+        with careful_file(out) as target:
+            if session is None:
+                read_connectivity(root, manifest, target, log.info)
+            else:
+                read_session(root, manifest, session, target, log.info)
     except Unreadable as error:
         return error.parts
     return {}
