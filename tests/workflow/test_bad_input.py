@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from mesomode.files import read_json, sha256_of, write_json
 from mesomode.store import verify_store
 from tests.workflow.workspace import Workspace
 
@@ -56,34 +57,56 @@ def assert_kept(workspace: Workspace, before: dict[str, str], lost: tuple[str, .
 
 
 def test_truncated_volume(workspace):
-    experiment = kept_experiments(workspace)[0]
-    file = (
-        raw_folder(workspace) / f"connectivity/experiment_{experiment}/projection_density_100.nrrd"
-    )
+    file = served_volume(workspace, kept_experiments(workspace)[0], "projection_density")
     content = file.read_bytes()
     file.write_bytes(content[: len(content) // 2])
     before = workspace.digests()
     output = workspace.fail("--forcerun", "read_tracing")
-    assert_clear(output, str(file.relative_to(workspace.folder)))
+    assert_clear(
+        output,
+        f"{file.relative_to(raw_folder(workspace))} has {len(content) // 2} bytes",
+        str(raw_folder(workspace).relative_to(workspace.folder)),
+    )
     assert_kept(workspace, before)
-    # as it was served: the run goes on
-    file.write_bytes(content)
+    # the remedy: only this file is made again
+    file.unlink()
+    (raw_folder(workspace) / "tracing.json").unlink()
     workspace.run()
+    assert file.read_bytes() == content
     assert workspace.digests() == before
 
 
-def test_nan_in_a_served_volume(workspace):
-    experiment = kept_experiments(workspace)[0]
-    file = (
-        raw_folder(workspace) / f"connectivity/experiment_{experiment}/injection_fraction_100.nrrd"
-    )
+def serve_another(workspace: Workspace, file: Path, value: float) -> None:
+    """Put a value into one voxel of a raw volume, as if it had been served like this."""
     volume, header = nrrd.read(str(file), index_order="F")
     volume = volume.copy()
-    volume[60, 20, 70] = np.nan
+    volume[60, 20, 70] = value
     nrrd.write(str(file), volume, header, index_order="F")
+    manifest_file = raw_folder(workspace) / "tracing.json"
+    manifest = read_json(manifest_file)
+    (entry,) = (e for e in manifest["files"] if str(file).endswith(e["path"]))
+    entry |= {"bytes": file.stat().st_size, "sha256": sha256_of(file)}
+    write_json(manifest_file, manifest)
+
+
+def test_nan_in_a_served_volume_counts_as_not_measured(workspace):
+    experiment = kept_experiments(workspace)[0]
+    serve_another(workspace, served_volume(workspace, experiment, "projection_density"), np.nan)
+    workspace.run("--until", "read_tracing", "--forcerun", "read_tracing")
+    with h5py.File(raw_folder(workspace) / "connectivity.h5", "r") as file:
+        volumes = file[f"volumes/{experiment}"]
+        assert volumes["data_mask"][60, 20, 70] == 0
+        assert np.isfinite(volumes["projection_density"][:]).all()
+    log = (workspace.run_folder / "logs/read_tracing.log").read_text()
+    assert f"experiment {experiment}: 1 voxels with NaN" in log
+
+
+def test_a_served_volume_of_nonsense(workspace):
+    experiment = kept_experiments(workspace)[0]
+    serve_another(workspace, served_volume(workspace, experiment, "injection_fraction"), 5.0)
     before = workspace.digests()
     output = workspace.fail("--forcerun", "read_tracing")
-    assert_clear(output, f"experiment_{experiment}/injection_fraction_100.nrrd")
+    assert_clear(output, f"experiment {experiment}, injection_fraction", "the largest is 5")
     assert_kept(workspace, before)
 
 
