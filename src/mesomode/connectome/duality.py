@@ -6,7 +6,7 @@ import numpy as np
 
 from mesomode.connectome import kernels
 from mesomode.connectome.laplacian import component_labels
-from mesomode.connectome.newton import INNER_LIMIT, Newton
+from mesomode.connectome.newton import INNER_LIMIT, Newton, below
 from mesomode.connectome.objective import Array, Objective
 
 ROUNDS = 3  # of correcting the gradient
@@ -52,7 +52,7 @@ def lower_bound(solver: Newton) -> float:
         solver.hold_undetermined(gradient)
         solver.preconditioner.set_free(solver.free, solver.scratch)
         first = solver.precondition()
-        solver.minimise(first, lambda s, _, first=first: s <= 1e-10 * first, INNER_LIMIT)
+        solver.minimise(first, below(1e-10 * first), INNER_LIMIT)
         point += solver.step
         solver.free = everywhere
     _, gradient = objective.value_and_gradient(point, solver.residual, solver.work)

@@ -1,5 +1,8 @@
-"""Compiled inner loops over matrices (target, source). Sums are per row, so that they do not
-depend on the number of threads."""
+"""Compiled inner loops over matrices (target, source).
+
+Sums are taken row by row and then over rows, so that they do not depend on the
+number of threads.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ OPTIONS = {"parallel": True, "cache": True, "fastmath": {"reassoc", "contract", 
 
 @njit(inline="always")
 def _laplacian_row(matrix, i, target_table, source_table, out):
-    """out = row i of L_y M + M L_x, by neighbour tables padded with the voxel itself."""
+    """Set out to row i of L_y M + M L_x, by neighbour tables padded with the voxel itself."""
     row = matrix[i]
     n = row.shape[0]
     weight = -float(target_table.shape[0] + source_table.shape[0])
@@ -33,7 +36,7 @@ def _laplacian_row(matrix, i, target_table, source_table, out):
 
 @njit(**OPTIONS)
 def second_differences(matrix, target_table, source_table, out):
-    """out = L_y M + M L_x; returns the sum of its squares."""
+    """Set out = L_y M + M L_x; returns the sum of its squares."""
     sums = np.empty(matrix.shape[0])
     for i in prange(matrix.shape[0]):
         o = out[i]
@@ -47,7 +50,7 @@ def second_differences(matrix, target_table, source_table, out):
 
 @njit(**OPTIONS)
 def add_penalty(differences, target_table, source_table, scale, direction, free, masked, out):
-    """out += scale (L_y Q + Q L_x), zeroed where not free if masked; returns <direction, out>."""
+    """Add scale (L_y Q + Q L_x) to out, 0 off the free set if masked; returns <direction, out>."""
     sums = np.empty(out.shape[0])
     for i in prange(out.shape[0]):
         row = np.empty(out.shape[1])
@@ -75,7 +78,7 @@ def smooth_and_prolong(
     residual, differences, target_table, source_table, polynomial,
     indptr, indices, weights, coarse, free, out,
 ):  # fmt: skip
-    """out = free o (p0 R + p1 T R + p2 T T R + P_y C), Q = T R given; returns <R, out>."""
+    """Set out = free o (p0 R + p1 T R + p2 T T R + P_y C), Q = T R given; returns <R, out>."""
     sums = np.empty(out.shape[0])
     p0, p1, p2 = polynomial[0], polynomial[1], polynomial[2]
     for i in prange(out.shape[0]):
@@ -103,7 +106,7 @@ def smooth_and_prolong(
 
 @njit(**OPTIONS)
 def combine_rows(indptr, indices, weights, matrix, out):
-    """out = S M for a sparse S in CSR form and a dense M."""
+    """Set out = S M for a sparse S in CSR form and a dense M."""
     for i in prange(out.shape[0]):
         o = out[i]
         o[:] = 0.0
@@ -126,7 +129,7 @@ def advance(step, direction, product, solution, residual):
 
 @njit(**OPTIONS)
 def scale_and_add(scale, direction, addend):
-    """d = s d + z, in place."""
+    """Set d = s d + z."""
     for i in prange(direction.shape[0]):
         d, z = direction[i], addend[i]
         for j in range(d.shape[0]):
@@ -135,7 +138,7 @@ def scale_and_add(scale, direction, addend):
 
 @njit(**OPTIONS)
 def projected_step(weights, step, direction, out):
-    """out = max(W + a D, 0)."""
+    """Set out = max(W + a D, 0)."""
     for i in prange(weights.shape[0]):
         w, d, o = weights[i], direction[i], out[i]
         for j in range(w.shape[0]):

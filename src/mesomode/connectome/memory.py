@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -12,10 +13,9 @@ def available_memory() -> int:
     """Bytes this process may still use: what the machine and its control group have free."""
     free = [_machine_memory()]
     limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    try:
+    # There may be no control group, or no limit ("max").
+    with contextlib.suppress(OSError, ValueError):
         free.append(int(limit.read_text()) - int(used.read_text()))
-    except (OSError, ValueError):
-        pass  # no control group, or no limit ("max")
     return max(0, min(free))
 
 
@@ -51,8 +51,9 @@ def require_memory(needed: int, purpose: str, available: int | None = None) -> N
     available = available_memory() if available is None else available
     if needed > available:
         raise MemoryLimitError(
-            f"{purpose} needs {needed / 1e9:.1f} GB of memory and {available / 1e9:.1f} GB are free",
-            why="the full matrix of weights and five work arrays of its size are held in memory",
+            f"{purpose} needs {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are "
+            "free",
+            why="the full matrix of weights and work arrays of its size are held in memory",
             remedy="choose fewer regions (atlas.regions), one hemisphere of targets, a coarser "
             "resolution, or a machine with more memory",
         )

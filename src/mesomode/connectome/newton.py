@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ MEMORY = 3  # a full step is accepted if it beats the worst of so many objective
 
 
 @dataclass(frozen=True)
-class Progress:
+class FitState:
     """Where the solver stands; handed to the progress callback."""
 
     step: int
@@ -42,7 +43,7 @@ class Newton:
         objective: Objective,
         tolerance: float,
         nonnegative: bool,
-        progress: Callable[[Progress], None] | None,
+        progress: Callable[[FitState], None] | None,
     ) -> None:
         self.objective = objective
         self.tolerance = tolerance
@@ -62,10 +63,10 @@ class Newton:
         self.products = 0
         self.converged = False
         self.terms = Terms(np.nan, np.nan, np.nan)
-        self.history: list[Progress] = []
-        self.state = Progress(0, 0, np.nan, np.nan, np.nan, 1.0, 0, 0.0)
+        self.history: list[FitState] = []
+        self.state = FitState(0, 0, np.nan, np.nan, np.nan, 1.0, 0, 0.0)
 
-    def report(self, **changes: float) -> Progress:
+    def report(self, **changes: Any) -> FitState:
         """Renew the state and hand it to the caller."""
         self.state = replace(
             self.state,
@@ -121,6 +122,7 @@ class Newton:
         return decrease
 
     def precondition(self) -> float:
+        """Put M R into ``scratch``; returns <R, M R>."""
         return self.preconditioner.apply(self.residual, self.free, self.scratch, self.work)
 
     def solve_unconstrained(self, gap: float) -> None:
@@ -137,15 +139,14 @@ class Newton:
         self.weights += self.step
 
     def hold_undetermined(self, matrix: Array) -> None:
+        """Take the entries that no observation determines out of the free set."""
         if self.undetermined.any():
             self.free[:] = ~self.undetermined[self.target_component]
             matrix *= self.free
 
     def evaluate(self, step: int) -> float:
         """Objective, gradient (as R), free set, and the optimality measures at W."""
-        terms, gradient = self.objective.value_and_gradient(
-            self.weights, self.residual, self.work
-        )
+        terms, gradient = self.objective.value_and_gradient(self.weights, self.residual, self.work)
         self.terms = terms
         size = float(np.linalg.norm(self.weights)) or 1.0
         if self.nonnegative:
@@ -183,10 +184,10 @@ class Newton:
         for count in range(1, maximum_steps + 1):
             if self.converged:
                 return
-            first, floor = square, self.floor
+            enough = max(INNER_REDUCTION**2 * square, self.floor)
             self.minimise(
-                first,
-                lambda square, _, first=first: square <= max(INNER_REDUCTION**2 * first, floor),
+                square,
+                below(enough),
                 INNER_LIMIT,
             )
             if self.nonnegative:
@@ -210,6 +211,11 @@ class Newton:
             length = -1.0 / self.objective.curvature_bound()
             kernels.projected_step(self.weights, length, self.residual, self.scratch)
         self.weights, self.scratch = self.scratch, self.weights
+
+
+def below(limit: float) -> Callable[[float, float], bool]:
+    """Criterion of :meth:`Newton.minimise`: <R, M R> is down to ``limit``."""
+    return lambda square, _: square <= limit
 
 
 def undetermined_entries(

@@ -135,7 +135,7 @@ class Objective:
     def hessian_product(
         self, direction: Array, out: Array, work: Array, free: npt.NDArray[np.bool_] | None = None
     ) -> float:
-        """out = H D, restricted to the free entries if given; returns <D, H D>."""
+        """Set out = H D, restricted to the free entries if given; returns <D, H D>."""
         difference, _ = self.differences(direction, work)
         np.matmul(2.0 * self.mask * (direction @ self.injection), self.injection.T, out=out)
         return self._add_penalty(difference, direction, free, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +41,7 @@ def aggregate(laplacian: sparse.csr_array) -> npt.NDArray[np.int64]:
             group[around] = group[voxel] = count
             count += 1
     first_pass = group.copy()
-    for voxel in np.flatnonzero(group < 0):
+    for voxel in map(int, np.flatnonzero(group < 0)):
         around = first_pass[indices[indptr[voxel] : indptr[voxel + 1]]]
         group[voxel] = around[around >= 0][0]
     return group
@@ -55,7 +56,7 @@ def interpolation(
         return sparse.csr_array(sparse.eye_array(count)), np.arange(count)
     group = aggregate(laplacian)
     result = sparse.csr_array(
-        (np.ones(count), (np.arange(count), group)), shape=(count, group.max() + 1)
+        (np.ones(count), (np.arange(count), group)), shape=(count, int(group.max()) + 1)
     )
     damping = 0.75 / max(1.0, float(-laplacian.diagonal().min()))
     for _ in range(SMOOTHINGS):
@@ -92,9 +93,7 @@ def smoothing_polynomial(bound: float, ratio: float, largest: float) -> tuple[fl
         [one[:, 0], -one[:, 0], np.full(len(points), -1e-3), np.full(len(points), largest)]
     )
     fit = linprog([0, 0, 0, 1], A_ub=limits, b_ub=right, bounds=[(None, None)] * 3 + [(0, None)])
-    power = chebyshev.Chebyshev(fit.x[:3], domain=[0, bound]).convert(
-        kind=np.polynomial.Polynomial
-    )
+    power = chebyshev.Chebyshev(fit.x[:3], domain=[0, bound]).convert(kind=np.polynomial.Polynomial)
     c = power.coef
     return float(c[0]), float(-c[1]), float(c[2])
 
@@ -174,7 +173,7 @@ class TwoLevel:
         basis = (cells @ self.target) @ self.target_basis
         self.missing = [basis[missing[:, k]] for k in range(missing.shape[1])]
         ends = np.cumsum([0] + [len(rows) for rows in self.missing])
-        self.missing_slices = [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        self.missing_slices = [slice(a, b) for a, b in pairwise(ends)]
         matrix = np.eye(ends[-1]) * (1.0 + 1e-10)
         for k, rows in enumerate(self.missing):
             for m in range(k + 1):
@@ -209,7 +208,7 @@ class TwoLevel:
         return self.target_basis @ hat @ self.source_basis.T
 
     def apply(self, residual: Array, free: npt.NDArray[np.bool_], out: Array, work: Array) -> float:
-        """out = M R on the free entries; returns <R, out>. R must be zero off the free set."""
+        """Set out = M R on the free entries; returns <R, out>. R must be zero off the free set."""
         coarse = self.coarse_inverse(self.restrict(residual) * self.coarse_free)
         rows = np.ascontiguousarray((self.source @ (coarse * self.coarse_free).T).T)
         problem = self.objective

@@ -12,7 +12,7 @@ import scipy.sparse as sparse
 
 from mesomode.connectome.duality import lower_bound
 from mesomode.connectome.memory import require_memory
-from mesomode.connectome.newton import Newton, Progress
+from mesomode.connectome.newton import Newton, FitState
 from mesomode.connectome.objective import Array, Objective, Terms
 
 START_GAP = 1e-3  # relative gap to which the unconstrained start is solved
@@ -45,7 +45,7 @@ class SplineFit:
         Share of the entries not held at zero.
     undetermined : float
         Share of the entries set to zero because nothing observed depends on them.
-    history : list of Progress
+    history : list of FitState
         One record a Newton step.
     """
 
@@ -60,7 +60,7 @@ class SplineFit:
     free_fraction: float
     undetermined: float
     seconds: float
-    history: list[Progress] = field(repr=False)
+    history: list[FitState] = field(repr=False)
 
 
 def memory_needed(targets: int, sources: int) -> int:
@@ -81,7 +81,7 @@ def fit_spline(
     nonnegative: bool = True,
     bound: bool = True,
     start: npt.ArrayLike | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[FitState], None] | None = None,
 ) -> SplineFit:
     """Fit W >= 0 by nonnegative spline regression, (P1) of Harris et al. (2016).
 
@@ -108,7 +108,7 @@ def fit_spline(
     start : (target, source), optional
         A nonnegative W to start from instead, such as the fit at another lambda.
     progress : callable, optional
-        Called with a :class:`Progress` about once a Hessian product.
+        Called with a :class:`FitState` about once a Hessian product.
 
     Returns
     -------

@@ -1,0 +1,611 @@
+"""The stage ``connectome``: atlas and tracing → ``connectome/<model>.zarr``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mesomode.connectome.settings import Settings
+from mesomode.steps import Input, Output, Provenance, logger, step
+from mesomode.store import Schema, Variable, open_store, write_store
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+GRID = ("source_voxel", "source_region", "target_voxel", "target_region", "target_hemisphere")
+"""Variables that a fitted connectome takes over from the atlas."""
+
+HOLDOUT_TOLERANCE = 1e-4
+"""Tolerance of the fit whose errors on the hold-out are measured: far below their scatter."""
+
+
+def _scalar(meaning: str, dtype: str = "float64", unit: str = "1") -> Variable:
+    return Variable((), dtype, unit, meaning, optional=True)
+
+
+def _per_step(meaning: str, dtype: str = "float64") -> Variable:
+    return Variable(("step",), dtype, "1", meaning, optional=True)
+
+
+def _grid(dims: tuple[str, ...], dtype: str, meaning: str, flags: tuple[str, ...] = ()) -> Variable:
+    return Variable(dims, dtype, "1", meaning, flags=flags, optional=True)
+
+
+MSE = "MSE_rel = 2 |Omega o (WX - Y)|^2 / (|Omega o WX|^2 + |Omega o Y|^2)"
+SCHEMA = Schema(
+    "connectome",
+    {
+        "weights": Variable(
+            ("target", "source"), "float32", "1", "W: projection density per unit of injection"
+        ),
+        "source_voxel": _grid(("source", "axis"), "int32", "index [ap, dv, ml]"),
+        "source_region": _grid(("source",), "int64", "id of the region it lies in"),
+        "source_unit": _grid(("source",), "int64", "number or id of the unit in the file read"),
+        "target_voxel": _grid(("target", "axis"), "int32", "index [ap, dv, ml]"),
+        "target_region": _grid(("target",), "int64", "id of the region it lies in"),
+        "target_unit": _grid(("target",), "int64", "number or id of the unit in the file read"),
+        "target_hemisphere": _grid(
+            ("target",),
+            "int8",
+            "side relative to the injection",
+            flags=("none", "ipsilateral", "contralateral"),
+        ),
+        "source_group_region": _grid(("source_group",), "int64", "id of a source region"),
+        "target_group_region": _grid(("target_group",), "int64", "id of a target region"),
+        "target_group_hemisphere": _grid(
+            ("target_group",),
+            "int8",
+            "side of a target region",
+            flags=("none", "ipsilateral", "contralateral"),
+        ),
+        "regional_weights": _grid(
+            ("target_group", "source_group"), "float64", "mean weight between voxels of two regions"
+        ),
+        "experiment": _grid(("experiment",), "int64", "id of the experiment"),
+        "experiment_error": _grid(
+            ("experiment",), "float64", f"{MSE} of the fit to all experiments, by experiment"
+        ),
+        "voxel_error": _scalar(f"{MSE} of the fit to all experiments"),
+        "regional_error": _scalar("the same, summed over the voxels of each region first"),
+        "test": _grid(("experiment",), "bool", "set aside in the hold-out"),
+        "holdout_experiment_error": _grid(
+            ("experiment",), "float64", "MSE_rel of the fit to those not set aside"
+        ),
+        "test_voxel_error": _scalar("MSE_rel on the experiments set aside"),
+        "test_regional_error": _scalar("the same, by region"),
+        "train_voxel_error": _scalar("MSE_rel on the others, to which it was fitted"),
+        "train_regional_error": _scalar("the same, by region"),
+        "objective": _scalar("objective of the regression at W"),
+        "misfit": _scalar("its data term |Omega o (WX - Y)|^2"),
+        "penalty": _scalar("its smoothness term"),
+        "kkt_residual": _scalar("optimality |W - max(W - G/s, 0)|_F / |W|_F"),
+        "gap_estimate": _scalar("estimate of (objective - minimum) / objective"),
+        "gap_bound": _scalar("rigorous upper bound of the same, by duality; inf: none found"),
+        "converged": _scalar("whether the tolerance was met", "bool"),
+        "products": _scalar("Hessian products of the fit", "int64"),
+        "free_fraction": _scalar("share of the weights not held at zero"),
+        "undetermined_fraction": _scalar("share set to zero as no observation depends on them"),
+        "step": _per_step("number of the Newton step", "int64"),
+        "step_objective": _per_step("objective"),
+        "step_kkt_residual": _per_step("optimality residual"),
+        "step_gap_estimate": _per_step("estimated relative distance from the minimum"),
+        "step_products": _per_step("Hessian products so far", "int64"),
+    },
+)
+
+TRUTH_SCHEMA = Schema(
+    "connectome_truth",
+    {
+        "weights": Variable(
+            ("target", "source"), "float32", "1", "true weights on the voxels of the atlas"
+        ),
+        "relative_error": Variable(("model",), "float64", "1", "|W - W_true|_F / |W_true|_F"),
+        "correlation": Variable(("model",), "float64", "1", "Pearson correlation of the entries"),
+        "mean_squared_error": Variable(
+            ("model",), "float64", "1", "MSE_rel 2 |W - W_true|^2 / (|W|^2 + |W_true|^2)"
+        ),
+        "regional_error": Variable(
+            ("model",), "float64", "1", "relative error of the means over pairs of regions"
+        ),
+        "regional_weights": Variable(
+            ("model", "target_group", "source_group"), "float64", "1", "means over pairs of regions"
+        ),
+        "true_regional_weights": Variable(
+            ("target_group", "source_group"), "float64", "1", "the same of the true weights"
+        ),
+        "source_group_region": Variable(("source_group",), "int64", "1", "id of a source region"),
+        "target_group_region": Variable(("target_group",), "int64", "1", "id of a target region"),
+        "target_group_hemisphere": Variable(
+            ("target_group",),
+            "int8",
+            "1",
+            "side of a target region",
+            flags=("none", "ipsilateral", "contralateral"),
+        ),
+        "singular_value": Variable(
+            ("model", "mode"), "float64", "1", "singular values of each model, descending"
+        ),
+        "true_singular_value": Variable(("mode",), "float64", "1", "those of the true weights"),
+    },
+)
+
+
+@step
+def connectome_voxel(
+    *,
+    atlas: Input,
+    tracing: Input,
+    out: Output,
+    settings: Settings,
+    seed: int,
+    threads: int,
+    provenance: Provenance,
+) -> None:
+    """Fit the voxel connectome by nonnegative spline regression.
+
+    Parameters
+    ----------
+    atlas, tracing : Path
+        ``atlas.zarr`` and ``tracing.zarr``.
+    out : Path
+        ``connectome/voxel.zarr``.
+
+    Raises
+    ------
+    DataError
+        The data do not determine a fit.
+    MemoryLimitError
+        The matrix of weights is too large for this machine.
+    """
+    import numpy as np
+
+    from mesomode.connectome.laplacian import graph_laplacian
+    from mesomode.connectome.spline import fit_spline, memory_needed
+
+    _limit_threads(threads)
+    data = _Data(atlas, tracing)
+    regional = settings.boundaries == "regional"
+    source = graph_laplacian(
+        data.grid["source_voxel"], data.grid["source_region"] if regional else None
+    )
+    target = graph_laplacian(
+        data.grid["target_voxel"], data.grid["target_region"] if regional else None
+    )
+    logger.info(
+        "%d x %d weights from %d experiments; %.2f GB of memory for the matrices",
+        *data.shape,
+        data.injection.shape[1],
+        memory_needed(*data.shape) / 1e9,
+    )
+
+    def fit(chosen: np.ndarray, label: str, tolerance: float, bound: bool) -> Any:
+        result = fit_spline(
+            data.injection[:, chosen],
+            data.projection[:, chosen],
+            data.observed[:, chosen],
+            source,
+            target,
+            settings.smoothing,
+            tolerance=tolerance,
+            maximum_steps=settings.maximum_iterations,
+            bound=bound,
+            progress=_progress_lines(label),
+        )
+        logger.info(
+            "%s: objective %.6g, KKT residual %.1e, relative gap %.1e estimated%s, "
+            "%d steps, %d Hessian products, %.1f s",
+            label,
+            result.terms.total,
+            result.kkt_residual,
+            result.gap_estimate,
+            f", {result.gap_bound:.1e} proven" if bound else "",
+            result.steps,
+            result.products,
+            result.seconds,
+        )
+        if not result.converged:
+            logger.warning(
+                "%s did not reach the tolerance %.1e in %d steps: raise "
+                "connectome.maximum_iterations or connectome.tolerance",
+                label,
+                tolerance,
+                settings.maximum_iterations,
+            )
+        return result
+
+    loose = max(settings.tolerance, HOLDOUT_TOLERANCE)
+    held = _hold_out(
+        data,
+        lambda chosen: fit(chosen, "hold-out fit", loose, False).weights @ data.injection,
+        settings,
+        seed,
+    )  # fmt: skip
+    result = fit(np.ones(data.injection.shape[1], np.bool_), "fit", settings.tolerance, True)
+    history = result.history
+    variables = {
+        "weights": (("target", "source"), result.weights.astype(np.float32)),
+        "objective": ((), result.terms.total),
+        "misfit": ((), result.terms.misfit),
+        "penalty": ((), result.terms.penalty),
+        "kkt_residual": ((), result.kkt_residual),
+        "gap_estimate": ((), result.gap_estimate),
+        "gap_bound": ((), result.gap_bound),
+        "converged": ((), np.bool_(result.converged)),
+        "products": ((), np.int64(result.products)),
+        "free_fraction": ((), result.free_fraction),
+        "undetermined_fraction": ((), result.undetermined),
+        "step": ("step", np.array([r.step for r in history], np.int64)),
+        "step_objective": ("step", np.array([r.objective for r in history])),
+        "step_kkt_residual": ("step", np.array([r.kkt_residual for r in history])),
+        "step_gap_estimate": ("step", np.array([r.gap_estimate for r in history])),
+        "step_products": ("step", np.array([r.products for r in history], np.int64)),
+    }
+    if result.undetermined:
+        logger.warning(
+            "%.2g %% of the weights are set to zero: no experiment was injected into the source's "
+            "and observed in the target's connected part of the grid",
+            100 * result.undetermined,
+        )
+    prediction = result.weights @ data.injection
+    _write(out, data, variables, prediction, held, settings, provenance)
+
+
+@step
+def connectome_regional(
+    *,
+    atlas: Input,
+    tracing: Input,
+    out: Output,
+    settings: Settings,
+    seed: int,
+    threads: int,
+    provenance: Provenance,
+) -> None:
+    """Fit the regional baseline, weights constant on pairs of regions.
+
+    Parameters
+    ----------
+    atlas, tracing : Path
+        ``atlas.zarr`` and ``tracing.zarr``.
+    out : Path
+        ``connectome/regional.zarr``.
+
+    Raises
+    ------
+    DataError
+        The data do not determine a fit.
+    """
+    import numpy as np
+
+    from mesomode.connectome.regional import fit_regional, sum_groups
+
+    data = _Data(atlas, tracing)
+    groups = data.source_group, data.target_group
+    injected = sum_groups(data.injection, data.source_group)
+
+    def fit(chosen: np.ndarray) -> np.ndarray:
+        return fit_regional(
+            data.injection[:, chosen],
+            data.projection[:, chosen],
+            data.observed[:, chosen],
+            *groups,
+        )
+
+    held = _hold_out(data, lambda c: (fit(c) @ injected)[data.target_group], settings, seed)
+    weights = fit(np.ones(data.injection.shape[1], np.bool_))
+    rank = np.linalg.matrix_rank(injected)
+    logger.info(
+        "%d x %d regions from %d experiments, which determine %d source regions",
+        *weights.shape,
+        data.injection.shape[1],
+        rank,
+    )
+    full = weights[np.ix_(data.target_group, data.source_group)]
+    variables = {"weights": (("target", "source"), full.astype(np.float32))}
+    prediction = (weights @ injected)[data.target_group]
+    _write(out, data, variables, prediction, held, settings, provenance)
+
+
+@step
+def connectome_file(
+    *, file: Input, out: Output, settings: Settings, provenance: Provenance
+) -> None:
+    """Read a connectome of your own, a matrix or an edge list.
+
+    Parameters
+    ----------
+    file : Path
+        An .npz, .csv or .zarr file; the keys of the section say what is in it.
+    out : Path
+        ``connectome/file.zarr``.
+
+    Raises
+    ------
+    DataError
+        The file does not hold what the settings say, or weights that are not
+        finite and nonnegative.
+    """
+    import xarray as xr
+
+    from mesomode.connectome.sources import import_connectome
+
+    read = import_connectome(
+        file,
+        key=settings.file_key,
+        edge_keys=settings.file_edge_keys,
+        mask_key=settings.file_mask_key,
+        orientation=settings.file_orientation,
+    )
+    connections = int((read.weights > 0).sum())
+    logger.info(
+        "%d targets, %d sources, %d connections (%.2g %%)",
+        *read.weights.shape,
+        connections,
+        100 * connections / read.weights.size,
+    )
+    dataset = xr.Dataset(
+        {
+            "weights": (("target", "source"), read.weights),
+            "target_unit": ("target", read.target_unit),
+            "source_unit": ("source", read.source_unit),
+        },
+        attrs={"model": "file"},
+    )
+    write_store(out, dataset, SCHEMA, provenance)
+
+
+@step
+def connectome_truth(
+    *, truth: Input, atlas: Input, models: list[Input], out: Output, provenance: Provenance
+) -> None:
+    """Compare connectomes with the true weights of the phantom.
+
+    Parameters
+    ----------
+    truth : Path
+        ``truth.h5`` of the phantom.
+    atlas : Path
+        ``atlas.zarr``, whose voxels are used.
+    models : list of Path
+        Connectome stores.
+    out : Path
+        ``connectome/truth.zarr``.
+
+    Raises
+    ------
+    DataError
+        The truth does not cover the voxels of the atlas.
+    """
+    import numpy as np
+    import xarray as xr
+
+    from mesomode.connectome.truth import compare, region_means, singular_values
+
+    with open_store(atlas) as store:
+        grid = {name: store[name].values for name in GRID}
+        regions = store.attrs["regions"]
+        shape = store["annotation"].shape
+    true = _true_weights(truth, grid, shape)
+    source_group, target_group, groups = _groups(grid)
+    names, agreements, spectra, means = [], [], [], []
+    for path in models:
+        with open_store(path, SCHEMA) as store:
+            weights = store["weights"].values
+            name = str(store.attrs.get("model", path.stem))
+        agreement = compare(weights, true, target_group, source_group)
+        logger.info(
+            "%s: relative error %.4f, correlation %.4f, MSE_rel %.4f, regional error %.4f",
+            name,
+            agreement.relative_error,
+            agreement.correlation,
+            agreement.mean_squared_error,
+            agreement.regional_error,
+        )
+        names.append(name)
+        agreements.append(agreement)
+        means.append(region_means(weights, target_group, source_group))
+        spectra.append(singular_values(weights))
+    quantities = ("relative_error", "correlation", "mean_squared_error", "regional_error")
+    dataset = xr.Dataset(
+        {
+            "weights": (("target", "source"), true),
+            "singular_value": (("model", "mode"), np.stack(spectra)),
+            "true_singular_value": ("mode", singular_values(true)),
+            "regional_weights": (("model", "target_group", "source_group"), np.stack(means)),
+            "true_regional_weights": (
+                ("target_group", "source_group"),
+                region_means(true, target_group, source_group),
+            ),
+            **{q: ("model", np.array([getattr(a, q) for a in agreements])) for q in quantities},
+            **groups,
+        },
+        attrs={"models": names, "regions": regions},
+    )
+    write_store(out, dataset, TRUTH_SCHEMA, provenance)
+
+
+class _Data:
+    """Grids and tracer experiments, as float64 where they are fitted."""
+
+    def __init__(self, atlas: Input, tracing: Input) -> None:
+        import numpy as np
+
+        with open_store(atlas) as store:
+            self.grid = {name: store[name].values for name in GRID}
+            self.regions = store.attrs["regions"]
+        with open_store(tracing) as store:
+            self.injection = store["injection_density"].values.astype(np.float64)
+            self.projection = store["projection_density"].values.astype(np.float64)
+            self.observed = store["observed"].values.astype(np.bool_)
+            self.experiment = store["experiment"].values
+            self.primary_region = store["primary_region"].values
+        self.source_group, self.target_group, self.groups = _groups(self.grid)
+        self.shape = (len(self.target_group), len(self.source_group))
+
+    def errors(
+        self, prediction: np.ndarray, chosen: np.ndarray, prefix: str = ""
+    ) -> dict[str, Any]:
+        """Voxel and regional MSE_rel on the chosen experiments."""
+        from mesomode.connectome.scores import relative_error
+
+        part = (prediction[:, chosen], self.projection[:, chosen], self.observed[:, chosen])
+        return {
+            f"{prefix}voxel_error": ((), relative_error(*part)),
+            f"{prefix}regional_error": ((), relative_error(*part, group=self.target_group)),
+        }
+
+    def experiment_errors(self, prediction: np.ndarray) -> Any:
+        """MSE_rel of each experiment."""
+        from mesomode.connectome.scores import relative_error
+
+        return relative_error(prediction, self.projection, self.observed, axis=0)
+
+
+def _groups(grid: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Numbers from 0 of source regions and of target regions by hemisphere, and their ids."""
+    import numpy as np
+
+    source_id, source_group = np.unique(grid["source_region"], return_inverse=True)
+    pairs = np.stack([grid["target_hemisphere"].astype(np.int64), grid["target_region"]])
+    target_pair, target_group = np.unique(pairs, axis=1, return_inverse=True)
+    return (
+        source_group,
+        target_group.reshape(-1),
+        {
+            "source_group_region": ("source_group", source_id.astype(np.int64)),
+            "target_group_region": ("target_group", target_pair[1]),
+            "target_group_hemisphere": ("target_group", target_pair[0].astype(np.int8)),
+        },
+    )
+
+
+def _hold_out(data: _Data, predict: Any, settings: Settings, seed: int) -> dict[str, Any]:
+    """Errors on experiments set aside of a fit to the others; nothing if there are too few.
+
+    ``predict`` fits to the experiments of a mask and predicts all.
+    """
+    import numpy as np
+
+    from mesomode.connectome.holdout import split_experiments
+    from mesomode.seeds import generator
+
+    if settings.holdout_fraction == 0:
+        return {}
+    if len(data.experiment) < 3:
+        logger.warning("no hold-out: %d experiments are too few", len(data.experiment))
+        return {}
+    test = split_experiments(
+        data.primary_region,
+        settings.holdout_fraction,
+        # the same experiments for every model
+        generator(seed, "connectome", "holdout"),
+    )
+    prediction = predict(~test)
+    return {
+        "test": ("experiment", test),
+        "holdout_experiment_error": (
+            "experiment",
+            np.asarray(data.experiment_errors(prediction)),
+        ),
+        **data.errors(prediction, test, "test_"),
+        **data.errors(prediction, ~test, "train_"),
+    }
+
+
+def _write(
+    out: Output,
+    data: _Data,
+    variables: dict[str, Any],
+    prediction: np.ndarray,
+    held: dict[str, Any],
+    settings: Settings,
+    provenance: Provenance,
+) -> None:
+    """Write a fitted connectome with its grids, regional means and errors."""
+    import numpy as np
+    import xarray as xr
+
+    from mesomode.connectome.truth import region_means
+
+    everything = np.ones(len(data.experiment), np.bool_)
+    fitted = data.errors(prediction, everything)
+    logger.info(
+        "MSE_rel of the fit to all experiments: voxel %.3f, regional %.3f",
+        fitted["voxel_error"][1],
+        fitted["regional_error"][1],
+    )
+    if held:
+        logger.info(
+            "hold-out of %d of %d experiments: voxel %.3f (training %.3f), "
+            "regional %.3f (training %.3f)",
+            held["test"][1].sum(),
+            len(data.experiment),
+            *(held[f"{part}_{kind}_error"][1]
+              for kind in ("voxel", "regional") for part in ("test", "train")),
+        )  # fmt: skip
+    dims = {name: SCHEMA.variables[name].dims for name in GRID}
+    means = region_means(variables["weights"][1], data.target_group, data.source_group)
+    dataset: xr.Dataset = xr.Dataset(
+        {
+            **variables,
+            **{name: (dims[name], values) for name, values in data.grid.items()},
+            **data.groups,
+            "regional_weights": (("target_group", "source_group"), means),
+            "experiment_error": ("experiment", np.asarray(data.experiment_errors(prediction))),
+            **fitted,
+            **held,
+        },
+        coords={"experiment": data.experiment},
+        attrs={
+            "model": provenance.step.removeprefix("connectome-").removeprefix("connectome_"),
+            "smoothing": settings.smoothing,
+            "regions": data.regions,
+        },
+    )
+    write_store(out, dataset, SCHEMA, provenance)
+
+
+def _progress_lines(label: str) -> Any:
+    """Progress callback that writes a line to the log at most every five seconds."""
+    last = 0.0
+
+    def report(state: Any) -> None:
+        nonlocal last
+        if state.seconds - last >= 5.0:
+            last = state.seconds
+            logger.info(
+                "%s: step %d, %d Hessian products, objective %.6g, relative gap about %.1e",
+                label,
+                state.step,
+                state.products,
+                state.objective,
+                state.gap_estimate,
+            )
+
+    return report
+
+
+def _limit_threads(threads: int) -> None:
+    """Let the compiled loops use no more threads than the job has."""
+    import numba
+
+    numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))
+
+
+def _true_weights(path: Input, grid: dict[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """True weights of the phantom on the voxels of the atlas; the other side is mirrored."""
+    import h5py
+    import numpy as np
+
+    from mesomode.connectome.truth import align
+
+    with h5py.File(path, "r") as file:
+        weights = file["weights"][:]
+        source, target = file["source_voxels"][:], file["target_voxels"][:]
+        contralateral = np.float32(file.attrs["contralateral"])
+    wanted = grid["target_voxel"].copy()
+    other = grid["target_hemisphere"] == 2
+    wanted[other, 2] = shape[2] - 1 - wanted[other, 2]
+    weights = align(align(weights, target, wanted, 0), source, grid["source_voxel"], 1)
+    weights[other] *= contralateral
+    return weights.astype(np.float32)
