@@ -175,7 +175,7 @@ def test_the_subset_formula_of_the_theory_holds_for_units_of_equal_variance():
     whole = moments.participation_ratio
     for size in (2, 10, 40):
         formula = dimension.subsampled_participation_ratio(size, 40, whole)
-        assert moments.subsampled(size) == pytest.approx(formula, rel=0.03)
+        assert moments.subsampled(size) == pytest.approx(formula, rel=1e-10)
     limit = dimension.subsampled_participation_ratio(10**9, 10**9, 50.0)
     assert limit == pytest.approx(50)
 

@@ -291,10 +291,13 @@ def subsampled_participation_ratio(units: int, population: int, ratio: float) ->
     Returns
     -------
     float
-        n / [1 + ((n − 1)/N)(N/ratio − 1)]; the difference to `Moments.subsampled` is how
-        unequal the variances of the units are.
+        n / [1 + ((n − 1)/(N − 1))(N/ratio − 1)], with N − 1 where the theory for large N has N,
+        so that n = N gives ``ratio``. It differs from `Moments.subsampled` as far as the
+        variances of the units are unequal.
     """
-    return units / (1 + (units - 1) / population * (population / ratio - 1))
+    if units == 1:
+        return 1.0
+    return units / (1 + (units - 1) / (population - 1) * (population / ratio - 1))
 
 
 def _three_of_product(weight: np.ndarray, gram: np.ndarray) -> float:
