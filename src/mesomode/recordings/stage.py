@@ -171,13 +171,14 @@ def recordings(
     import xarray as xr
 
     from mesomode.recordings.frames import frame_period
+    from mesomode.recordings.trials import presentations
 
     session = _read_session(raw)
     signal = _signal(session, settings, raw)
     period = frame_period(session["time"])
     arrays, absent = _trials(session, signal, settings, period, raw)
     arrays |= _dynamics(session, signal, settings, period, raw)
-    presented = _presentations(session["stimuli"])
+    presented = _declared(presentations(session["stimuli"], STIMULI, list(COLUMNS)))
     kept = ("time", "unit", "roi", "dff", "events", "running_speed")
     traces = {
         name: (SCHEMA.variables[name].dims, session[name]) for name in kept if name in session
@@ -260,27 +261,6 @@ def _signal(session: dict[str, Any], settings: Settings, raw: Path) -> np.ndarra
         )
     signal: np.ndarray = session[settings.signal]
     return signal
-
-
-def _presentations(stimuli: dict[str, dict[str, np.ndarray]]) -> dict[str, Any]:
-    """All stimulus tables as one, in order of time."""
-    import numpy as np
-
-    lengths = {name: len(table["start"]) for name, table in stimuli.items()}
-    columns = {
-        "stimulus": np.repeat(
-            np.array([STIMULI.index(name) for name in stimuli], np.int8), list(lengths.values())
-        )
-    }
-    for column in ("start", "end", *COLUMNS):
-        kind = np.int64 if column in ("start", "end") else np.float64
-        parts = [
-            np.asarray(table.get(column, np.full(lengths[name], np.nan)), dtype=kind)
-            for name, table in stimuli.items()
-        ]
-        columns[column] = np.concatenate([np.empty(0, kind), *parts])
-    order = np.argsort(columns["start"], kind="stable")
-    return {f"presentation_{n}": ("presentation", v[order]) for n, v in columns.items()}
 
 
 def _trials(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,6 +126,39 @@ def _clips(
     first = np.flatnonzero(restart)
     last = np.r_[first[1:], len(clip)] - 1
     return start[first], end[last], clip[first].astype(np.float64)[:, None]
+
+
+def presentations(
+    stimuli: Mapping[str, Mapping[str, np.ndarray]], names: Sequence[str], columns: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Join the stimulus tables of a session, in order of time.
+
+    Parameters
+    ----------
+    stimuli : mapping of name to stimulus table
+    names : sequence of str
+        All stimuli; their places are the numbers that stand for them.
+    columns : sequence of str
+        Columns to keep beside ``start`` and ``end``.
+
+    Returns
+    -------
+    dict of str to array (presentation,)
+        ``presentation_stimulus``, ``presentation_start``, ``presentation_end`` (int64) and
+        ``presentation_<column>`` (float64, NaN where a stimulus has no such column).
+    """
+    lengths = {name: len(table["start"]) for name, table in stimuli.items()}
+    codes = [np.full(length, names.index(name)) for name, length in lengths.items()]
+    joined = {"stimulus": np.concatenate([np.empty(0, np.int64), *codes])}
+    for column in ("start", "end", *columns):
+        kind = np.int64 if column in ("start", "end") else np.float64
+        parts = [
+            np.asarray(table.get(column, np.full(lengths[name], np.nan)), dtype=kind)
+            for name, table in stimuli.items()
+        ]
+        joined[column] = np.concatenate([np.empty(0, kind), *parts])
+    order = np.argsort(joined["start"], kind="stable")
+    return {f"presentation_{name}": values[order] for name, values in joined.items()}
 
 
 def epoch_pieces(start: np.ndarray, end: np.ndarray, join: int) -> list[tuple[int, int]]:
