@@ -21,9 +21,10 @@ except MesomodeError as error:
 
 config.update(PLAN.values)
 RAW, RUN, SEED = PLAN.raw, PLAN.run, PLAN.seed
-# with --sdm conda the environment's own interpreter, otherwise the one that runs snakemake
-PYTHON = "python" if workflow.deployment_settings.deployment_method else PLAN.python
-MESOMODE = f"{PYTHON} -m mesomode"
+# the command `mesomode` of every rule: with --sdm conda that of the rule's environment,
+# otherwise that of the interpreter that runs snakemake
+if not workflow.deployment_settings.deployment_method:
+    shell.prefix(f'mesomode() {{{{ {PLAN.python} -m mesomode "$@"; }}}}; ')
 # results that `snakemake` makes; every rule file adds its own
 TARGETS = []
 
@@ -46,7 +47,7 @@ rule all:
 onsuccess:
     # the report needs the finished run, so it is made after the last job
     shell(
-        "{PYTHON} -m snakemake --snakefile {workflow.main_snakefile:q} --nolock --quiet"
+        "{PLAN.python} -m snakemake --snakefile {workflow.main_snakefile:q} --nolock --quiet"
         " --configfile {RUN}/config.yaml --report {RUN}/report.zip"
         " && echo 'The report is {RUN}/report.zip'"
     )

@@ -38,7 +38,7 @@ rule census:
     conda:
         "../../envs/core.yaml"
     shell:
-        "{MESOMODE} census --atlas {input.atlas} --out {output.store}"
+        "mesomode census --atlas {input.atlas} --out {output.store}"
         " --settings {params.settings:q} --log {log}"
 ''',
     "src/mesomode/census/__init__.py": '"""The stage ``census``."""\n',

@@ -15,4 +15,4 @@ rule configuration:
     conda:
         "../../envs/core.yaml"
     shell:
-        "{MESOMODE} config --values {params.settings:q} --out {output} 2> {log}"
+        "mesomode config --values {params.settings:q} --out {output} 2> {log}"

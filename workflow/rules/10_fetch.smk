@@ -1,13 +1,18 @@
 """fetch: raw files exactly as served (or made by the phantom), verified, then read once."""
 
 import json
+import os
 
-ACCESS = json.dumps(config["access"])
 ENVIRONMENT = ".envs/allensdk"
 # the SDK reads what Allen serves; the phantom's files need nothing but the core environment
 READER = "allensdk" if PLAN.source == "allen" else "direct"
 READY_PYTHON = config["access"]["allensdk_python"]
-ALLENSDK_PYTHON = READY_PYTHON or f"{ENVIRONMENT}/bin/python"
+# how data are fetched and by which interpreter they are read is not what they are: this reaches
+# the jobs through their environment, which Snakemake does not track, so that it reruns nothing
+os.environ.update(
+    MESOMODE_ACCESS=json.dumps(config["access"]),
+    MESOMODE_ALLENSDK_PYTHON=READY_PYTHON or f"{ENVIRONMENT}/bin/python",
+)
 
 
 if PLAN.source == "phantom":
@@ -33,7 +38,7 @@ if PLAN.source == "phantom":
         conda:
             "../../envs/core.yaml"
         shell:
-            "{MESOMODE} phantom-tracing --out {output.manifest}"
+            "mesomode phantom-tracing --out {output.manifest}"
             " --settings {params.settings:q} --seed {params.seed} --log {log}"
 
     rule phantom_recordings:
@@ -56,7 +61,7 @@ if PLAN.source == "phantom":
         conda:
             "../../envs/core.yaml"
         shell:
-            "{MESOMODE} phantom-recordings --out {output.manifest}"
+            "mesomode phantom-recordings --out {output.manifest}"
             " --settings {params.settings:q} --seed {params.seed} --log {log}"
 
 else:
@@ -85,8 +90,8 @@ else:
         conda:
             "../../envs/core.yaml"
         shell:
-            "{MESOMODE} fetch-tracing --out {output.manifest}"
-            " --settings {params.settings:q} --access {ACCESS:q} --log {log}"
+            "mesomode fetch-tracing --out {output.manifest}"
+            ' --settings {params.settings:q} --access "$MESOMODE_ACCESS" --log {log}'
 
     rule fetch_recordings:
         output:
@@ -107,8 +112,8 @@ else:
         conda:
             "../../envs/core.yaml"
         shell:
-            "{MESOMODE} fetch-recordings --out {output.manifest}"
-            " --settings {params.settings:q} --access {ACCESS:q} --log {log}"
+            "mesomode fetch-recordings --out {output.manifest}"
+            ' --settings {params.settings:q} --access "$MESOMODE_ACCESS" --log {log}'
 
     rule allensdk_environment:
         input:
@@ -122,8 +127,7 @@ else:
         conda:
             "../../envs/core.yaml"
         shell:
-            "{MESOMODE} allensdk-environment --lock {input.lock} --out {output.ready}"
-            " --log {log}"
+            "mesomode allensdk-environment --lock {input.lock} --out {output.ready}" " --log {log}"
 
 
 rule read_tracing:
@@ -143,14 +147,15 @@ rule read_tracing:
         mem_mb=megabytes(1500),
         runtime=minutes(60),
     params:
+        reader=READER,
         code=PLAN.code("fetch"),
     message:
-        "Reading the tracer experiments ({READER})"
+        "Reading the tracer experiments ({params.reader})"
     conda:
         "../../envs/core.yaml"
     shell:
-        "{MESOMODE} read-tracing --manifest {input.manifest} --out {output.file}"
-        " --reader {READER} --allensdk-python {ALLENSDK_PYTHON:q} --log {log}"
+        "mesomode read-tracing --manifest {input.manifest} --out {output.file}"
+        ' --reader {params.reader} --allensdk-python "$MESOMODE_ALLENSDK_PYTHON" --log {log}'
 
 
 rule read_recordings:
@@ -172,11 +177,12 @@ rule read_recordings:
         mem_mb=megabytes(3000),
         runtime=minutes(60),
     params:
+        reader=READER,
         code=PLAN.code("fetch"),
     message:
-        "Reading the session {wildcards.session} ({READER})"
+        "Reading the session {wildcards.session} ({params.reader})"
     conda:
         "../../envs/core.yaml"
     shell:
-        "{MESOMODE} read-recordings --manifest {input.manifest} --session {wildcards.session}"
-        " --out {output.file} --reader {READER} --allensdk-python {ALLENSDK_PYTHON:q} --log {log}"
+        "mesomode read-recordings --manifest {input.manifest} --session {wildcards.session}"
+        ' --out {output.file} --reader {params.reader} --allensdk-python "$MESOMODE_ALLENSDK_PYTHON" --log {log}'

@@ -24,5 +24,5 @@ rule atlas:
     conda:
         "../../envs/core.yaml"
     shell:
-        "{MESOMODE} atlas --raw {input.raw} --out {output.store}"
+        "mesomode atlas --raw {input.raw} --out {output.store}"
         " --settings {params.settings:q} --log {log}"

@@ -25,5 +25,5 @@ rule tracing:
     conda:
         "../../envs/core.yaml"
     shell:
-        "{MESOMODE} tracing --raw {input.raw} --atlas {input.atlas} --out {output.store}"
+        "mesomode tracing --raw {input.raw} --atlas {input.atlas} --out {output.store}"
         " --settings {params.settings:q} --log {log}"

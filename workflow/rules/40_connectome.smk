@@ -32,7 +32,7 @@ rule connectome_voxel:
     conda:
         "../../envs/core.yaml"
     shell:
-        "{MESOMODE} connectome-voxel --atlas {input.atlas} --tracing {input.tracing}"
+        "mesomode connectome-voxel --atlas {input.atlas} --tracing {input.tracing}"
         " --out {output.store} --settings {params.settings:q} --seed {params.seed}"
         " --threads {threads} --log {log}"
 
@@ -60,7 +60,7 @@ rule connectome_regional:
     conda:
         "../../envs/core.yaml"
     shell:
-        "{MESOMODE} connectome-regional --atlas {input.atlas} --tracing {input.tracing}"
+        "mesomode connectome-regional --atlas {input.atlas} --tracing {input.tracing}"
         " --out {output.store} --settings {params.settings:q} --seed {params.seed}"
         " --threads {threads} --log {log}"
 
@@ -87,7 +87,7 @@ rule connectome_truth:
     conda:
         "../../envs/core.yaml"
     shell:
-        "{MESOMODE} connectome-truth --truth {input.truth} --atlas {input.atlas}"
+        "mesomode connectome-truth --truth {input.truth} --atlas {input.atlas}"
         " $(printf -- '--models %s ' {input.models}) --out {output.store}"
         " --threads {threads} --log {log}"
 
@@ -115,5 +115,5 @@ if CONNECTOME == "file":
         conda:
             "../../envs/core.yaml"
         shell:
-            "{MESOMODE} connectome-file --file {input.file:q} --out {output.store}"
+            "mesomode connectome-file --file {input.file:q} --out {output.store}"
             " --settings {params.settings:q} --log {log}"

@@ -30,5 +30,5 @@ rule network:
     conda:
         "../../envs/core.yaml"
     shell:
-        "{MESOMODE} {params.command} --connectome {input.connectome} --out {output.store}"
+        "mesomode {params.command} --connectome {input.connectome} --out {output.store}"
         " --settings {params.settings:q} --seed {params.seed} --threads {threads} --log {log}"

@@ -25,5 +25,5 @@ rule dynamics:
     conda:
         "../../envs/core.yaml"
     shell:
-        "{MESOMODE} dynamics --network {input.network} --out {output.store}"
+        "mesomode dynamics --network {input.network} --out {output.store}"
         " --settings {params.settings:q} --seed {params.seed} --threads {threads} --log {log}"

@@ -26,5 +26,5 @@ rule recordings:
     conda:
         "../../envs/core.yaml"
     shell:
-        "{MESOMODE} recordings --raw {input.raw} --out {output.store}"
+        "mesomode recordings --raw {input.raw} --out {output.store}"
         " --settings {params.settings:q} --threads {threads} --log {log}"

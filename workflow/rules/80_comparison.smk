@@ -26,6 +26,6 @@ rule comparison:
     conda:
         "../../envs/core.yaml"
     shell:
-        "{MESOMODE} comparison $(printf -- '--dynamics %s ' {input.dynamics})"
+        "mesomode comparison $(printf -- '--dynamics %s ' {input.dynamics})"
         " $(printf -- '--recordings %s ' {input.recordings}) --out {output.store}"
         " --settings {params.settings:q} --seed {params.seed} --log {log}"
