@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -31,8 +29,9 @@ from mesomode.access.network import (
     refusal,
 )
 from mesomode.access.parts import Announcement, Part, fault_of, record_of, replacing
+from mesomode.access.transfers import Transfers
 from mesomode.errors import DataError, FetchError, MesomodeError
-from mesomode.files import Progress, sha256_of
+from mesomode.files import sha256_of
 
 logger = logging.getLogger("mesomode")
 
@@ -279,52 +278,3 @@ def _joint(failures: Sequence[MesomodeError], what: str, where: Path | None = No
     return FetchError(
         what, where=where, why="\n    ".join(["", *causes]), remedy="; ".join(remedies) or None
     )
-
-
-class Transfers(Progress):
-    """A progress line with files, bytes, rate and time left, for several threads."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.lock = threading.Lock()
-        self.received = 0
-        self.expected: dict[Path, int] = {}
-
-    def expect(self, path: Path, length: int | None, already: int) -> None:
-        """Note how many bytes of a file are still to come, if the server has said so."""
-        if length is not None:
-            with self.lock:
-                self.expected.setdefault(path, length - already)
-
-    def receive(self, count: int) -> None:
-        """Count bytes that have come."""
-        with self.lock:
-            self.received += count
-        if time.monotonic() - self.last >= self.interval:
-            self.update(0)
-
-    def update(self, items: int = 1, note: str = "") -> None:
-        """Count files as done; write a line if it is time for one."""
-        with self.lock:
-            super().update(items, note)
-
-    def line(self, now: float) -> str:
-        """Text of the progress line at the time ``now``."""
-        elapsed = max(now - self.start, 1e-9)
-        text = f"{self.label}: {self.done}/{self.total} {self.unit}, {_size(self.received)}"
-        known = sum(self.expected.values())
-        whole = known * self.total / len(self.expected) if self.expected else 0.0
-        rate = self.received / elapsed
-        if self.done < self.total and whole > self.received:
-            guess = "" if len(self.expected) == self.total else "about "
-            left = max(0, round((whole - self.received) / rate)) if rate > 0 else 0
-            text += f" of {guess}{_size(whole)}, {left // 60}:{left % 60:02d} left"
-        return f"{text}, {_size(rate)}/s"
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} GB"

@@ -23,8 +23,9 @@ import requests
 from mesomode import __version__
 from mesomode.access.network import Access
 from mesomode.access.parts import Announcement, Part, fault_of, record_of, sidecar_of
+from mesomode.access.transfers import Transfers
 from mesomode.ccf import SHAPES
-from mesomode.download import Resource, Transfers, download, download_all
+from mesomode.download import Resource, download, download_all
 from mesomode.errors import FetchError, OfflineError
 from mesomode.fetch.catalogue import recording_url, volume_url
 from mesomode.fetch.checks import check_nrrd, check_nwb

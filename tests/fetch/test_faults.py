@@ -57,7 +57,7 @@ class Target:
     def fetch(self, access: Access, server: AllenServer, path: Path) -> None:
         api = server.url
         if self.name == "list":
-            download_rows(access, api, catalogue.CELLS, path, page_rows=2000)
+            download_rows(access, api, catalogue.CELLS, path)
             return
         if self.name == "volume":
             url = catalogue.volume_url(api, 180296424, "projection_density", 100)

@@ -16,15 +16,17 @@ from mesomode.fetch.catalogue import CELLS, EXPERIMENTS, STRUCTURES
 from mesomode.fetch.rma import Query, download_rows, pages
 from tests.allen_server import AllenServer, Fault
 
+BY_FOURS = replace(EXPERIMENTS, order="data_set_id", page_rows=4)
+
 
 def test_pages_are_asked_for_by_order_and_count(
     server: AllenServer, leave: Callable[..., Access]
 ) -> None:
-    sizes = [len(rows) for rows in pages(leave(), server.url, CELLS, 900)]
+    sizes = [len(rows) for rows in pages(leave(), server.url, replace(CELLS, page_rows=900))]
     assert sizes == [900, 900, 400]
     assert [request.decoded for request in server.requests] == [
         "/api/v2/data/query.json?q=model::ApiCamCellMetric,rma::options[num_rows$eq900]"
-        f"[start_row$eq{start}][order$eq'cell_specimen_id'][count$eqtrue]"
+        f"[start_row$eq{start}][order$eq'cell_specimen_id']"
         for start in (0, 900, 1800)
     ]
 
@@ -33,7 +35,8 @@ def test_pages_are_asked_for_by_order_and_count(
 def test_a_last_page_that_is_full_needs_no_empty_one(
     page_rows: int, server: AllenServer, leave: Callable[..., Access]
 ) -> None:
-    rows = [row for page in pages(leave(), server.url, CELLS, page_rows) for row in page]
+    query = replace(CELLS, page_rows=page_rows)
+    rows = [row for page in pages(leave(), server.url, query) for row in page]
     assert len({row["cell_specimen_id"] for row in rows}) == 2200
     assert len(server.requests) == -(-2200 // page_rows)
 
@@ -42,10 +45,10 @@ def test_the_list_on_disk_is_the_list_served(
     server: AllenServer, leave: Callable[..., Access], world: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "experiments.json"
-    download_rows(leave(), server.url, EXPERIMENTS, path, page_rows=4)
+    download_rows(leave(), server.url, EXPERIMENTS, path)
     served = json.loads((world / "connectivity/experiments.json").read_text())
     assert json.loads(path.read_text()) == sorted(served, key=lambda row: row["data_set_id"])
-    assert record_of(path)["url"] == EXPERIMENTS.url(server.url, 0, 4)
+    assert record_of(path)["url"] == EXPERIMENTS.url(server.url, 0)
     server.misbehave()
     download_rows(leave(), server.url, EXPERIMENTS, path)
     assert server.requests == []
@@ -71,14 +74,14 @@ def test_a_record_that_comes_twice_is_noticed(
     rows = server.tables["ApiConnectivity"]
     monkeypatch.setitem(server.tables, "ApiConnectivity", [*rows, rows[2]])
     with pytest.raises(FetchError, match="has a record twice") as caught:
-        list(pages(leave(), server.url, EXPERIMENTS, 4))
+        list(pages(leave(), server.url, BY_FOURS))
     assert str(rows[2]["data_set_id"]) in str(caught.value)
 
 
 def test_a_list_that_changes_while_it_is_read_is_noticed(
     server: AllenServer, leave: Callable[..., Access], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading = pages(leave(retries=1), server.url, EXPERIMENTS, 4)
+    reading = pages(leave(retries=1), server.url, BY_FOURS)
     assert len(next(reading)) == 4
     rows = server.tables["ApiConnectivity"]
     monkeypatch.setitem(server.tables, "ApiConnectivity", rows[:5])
@@ -98,7 +101,7 @@ def test_a_query_that_the_server_does_not_know(
     server: AllenServer, leave: Callable[..., Access]
 ) -> None:
     with pytest.raises(FetchError, match="uninitialized constant Nothing"):
-        list(pages(leave(retries=0), server.url, Query("Nothing", "id", "id")))
+        list(pages(leave(retries=0), server.url, Query("Nothing", "id")))
 
 
 def test_offline(server: AllenServer, leave: Callable[..., Access], tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from mesomode.fetch.rma import Query, Row
 IMAGES = ("injection_density", "injection_fraction", "projection_density", "data_mask")
 """The volumes of an experiment that are needed."""
 
+# Paged and ordered in the forms that the Institute's own tools use (allensdk's ecephys
+# RmaEngine, the Brain Observatory Toolbox); what a record must have is what allensdk needs.
 STRUCTURES = Query(
     model="Structure",
     key="id",
@@ -27,13 +29,11 @@ STRUCTURES = Query(
         "graph_order",
         "name",
         "structure_id_path",
-        "structure_sets",
     ),
 )
 EXPERIMENTS = Query(
     model="ApiConnectivity",
     key="data_set_id",
-    order="data_set_id",
     required=(
         "injection_structures",
         "injection_volume",
@@ -42,34 +42,31 @@ EXPERIMENTS = Query(
         "injection_z",
         "storage_directory",
         "structure_id",
-        "transgenic_line",
     ),
 )
 CONTAINERS = Query(
     model="ExperimentContainer",
     key="id",
-    order="experiment_containers.id",
+    order="id",
     include="ophys_experiments,isi_experiment,specimen(donor(conditions,age,transgenic_lines)),"
     "targeted_structure",
-    required=("ophys_experiments", "specimen", "targeted_structure"),
 )
 SESSIONS = Query(
     model="OphysExperiment",
     key="id",
-    order="ophys_experiments.id",
+    order="id",
     include="experiment_container,well_known_files(well_known_file_type),targeted_structure,"
     "specimen(donor(age,transgenic_lines))",
-    required=("experiment_container_id", "stimulus_name", "well_known_files"),
+    required=("experiment_container_id", "stimulus_name"),
 )
 CELLS = Query(
     model="ApiCamCellMetric",
     key="cell_specimen_id",
     order="cell_specimen_id",
+    page_rows=2000,  # a record takes 7 kB
     required=("experiment_container_id",),
 )
-STIMULUS_MAPPINGS = Query(
-    model="ApiCamStimulusMapping", key="id", order="id", required=("item", "item_type", "level")
-)
+STIMULUS_MAPPINGS = Query(model="ApiCamStimulusMapping", required=("item", "item_type", "level"))
 FEWEST_AT_ALLEN = {
     "ApiConnectivity": 2900,
     "Structure": 1300,
@@ -112,7 +109,7 @@ def clean_structure(row: Row) -> Row:
         **{name: row[name] for name in ("acronym", "graph_id", "graph_order", "id", "name")},
         "rgb_triplet": rgb,
         "structure_id_path": ids,
-        "structure_set_ids": sorted({item["id"] for item in row["structure_sets"]}),
+        "structure_set_ids": sorted({item["id"] for item in row.get("structure_sets", ())}),
     }
 
 
@@ -156,8 +153,8 @@ def injected_structures(row: Row) -> list[int]:
 def check_experiment(row: Row) -> Row:
     """Check that allensdk can read a raw record of an experiment, and return it unchanged."""
     injected_structures(row)
-    line = row["transgenic_line"]
-    if line is not None and not (isinstance(line, dict) and "name" in line):
+    line = row.get("transgenic_line")
+    if line and not (isinstance(line, dict) and "name" in line):
         raise DataError(
             f"the record of experiment {row['data_set_id']} cannot be right",
             where="experiments.json",
@@ -194,7 +191,7 @@ def wanted_experiments(
         A region is unknown, or no experiment is wanted.
     """
     rows = list(rows)
-    names = {row["data_set_id"]: (row["transgenic_line"] or {}).get("name") for row in rows}
+    names = {row["data_set_id"]: (row.get("transgenic_line") or {}).get("name") for row in rows}
     if not isinstance(lines, str):
         _check_lines(lines, {name for name in names.values() if name})
     within = {
@@ -266,7 +263,7 @@ def wanted_session(rows: Iterable[Row], experiment_id: int) -> Row:
 
 def well_known_file(row: Row, kind: str) -> str | None:
     """Path, on the API server, of a session's file of a kind; None if it has none."""
-    for file in row["well_known_files"]:
+    for file in row.get("well_known_files", ()):
         if file["well_known_file_type"]["name"] == kind:
             return str(file["download_link"])
     return None

@@ -17,7 +17,6 @@ from mesomode.errors import FetchError
 
 logger = logging.getLogger("mesomode")
 
-PAGE_ROWS = 2000
 Row = dict[str, Any]
 
 
@@ -30,43 +29,48 @@ class Query:
     model : str
         What the records are, for example ``"ApiConnectivity"``.
     key : str
-        The attribute that is unique to each record.
+        The attribute that is unique to each record; empty: the whole record is.
     order : str
-        The attribute to order by, with its table where others are included.
+        The attribute by which the server orders; empty: it does not, and the
+        records of each page are put in order here.
     required : tuple of str
         Attributes that every record must have.
     criteria, include : str
         RMA text of the filter and of the associations to join.
     fewest : int
         So many records there must be at least.
+    page_rows : int
+        So many records are asked for at a time.
     """
 
     model: str
-    key: str
-    order: str
+    key: str = ""
+    order: str = ""
     required: tuple[str, ...] = ()
     criteria: str = ""
     include: str = ""
     fewest: int = 1
+    page_rows: int = 5000
 
-    def url(self, api_url: str, start: int, page_rows: int = PAGE_ROWS) -> str:
+    def identity(self, row: Row) -> Any:
+        """What tells a record from all others."""
+        return row[self.key] if self.key else json.dumps(row, sort_keys=True)
+
+    def url(self, api_url: str, start: int) -> str:
         """Address of the page that begins with record ``start``."""
         parts = [f"model::{self.model}"]
         if self.criteria:
             parts += ["rma::criteria", self.criteria]
         if self.include:
             parts += ["rma::include", self.include]
-        parts.append(
-            f"rma::options[num_rows$eq{page_rows}][start_row$eq{start}]"
-            f"[order$eq'{self.order}'][count$eqtrue]"
-        )
+        options = f"[num_rows$eq{self.page_rows}][start_row$eq{start}]"
+        options += f"[order$eq'{self.order}']" if self.order else ""
+        parts.append("rma::options" + options)
         query = quote(",".join(parts), safe=";/?:@&=+$,")
         return f"{api_url}/api/v2/data/query.json?q={query}"
 
 
-def pages(
-    access: Access, api_url: str, query: Query, page_rows: int = PAGE_ROWS
-) -> Iterator[list[Row]]:
+def pages(access: Access, api_url: str, query: Query) -> Iterator[list[Row]]:
     """All records of a query, a page at a time.
 
     An answer is believed only if ``success`` is true, ``msg`` is a list of as
@@ -81,26 +85,26 @@ def pages(
     start, total = 0, None
     seen: set[Any] = set()
     while total is None or start < total:
-        url = query.url(api_url, start, page_rows)
-        ask = partial(_page, access, url, query, range(start, start + page_rows), total)
+        url = query.url(api_url, start)
+        ask = partial(_page, access, url, query, start, total)
         rows, total = access.persist(url, ask)
-        for row in rows:
-            if row[query.key] in seen:
+        for identity in map(query.identity, rows):
+            if identity in seen:
                 raise FetchError(
                     f"the list of {query.model} has a record twice",
                     where=url,
-                    why=f"{query.key} {row[query.key]}: it may have changed while it was read",
+                    why=f"{query.key} {identity}: it may have changed while it was read",
                     remedy="try again",
                 )
-            seen.add(row[query.key])
+            seen.add(identity)
         yield rows
         start += len(rows)
 
 
 def _page(
-    access: Access, url: str, query: Query, wanted: range, known_total: int | None
+    access: Access, url: str, query: Query, start: int, known_total: int | None
 ) -> tuple[list[Row], int]:
-    """Records ``wanted`` of a query, and how many there are in all."""
+    """A page of a query, beginning with record ``start``, and how many records there are."""
     with access.get(url) as answer:
         body = b"".join(access.receive(answer))
     if is_web_page(body):
@@ -119,16 +123,16 @@ def _page(
         raise PassingError(f"the server has {total} {query.model}, fewer than {query.fewest}")
     if known_total is not None and total != known_total:
         raise PassingError(f"the number of {query.model} changed from {known_total} to {total}")
-    expected = min(len(wanted), total - wanted.start)
+    expected = min(query.page_rows, total - start)
     if len(rows) != expected:
         raise PassingError(
             f"{len(rows)} {query.model} came where {expected} of {total} were expected"
         )
     for row in rows:
-        absent = [name for name in (query.key, *query.required) if name not in row]
+        absent = [name for name in (query.key, *query.required) if name and name not in row]
         if absent:
             raise PassingError(f"a record of {query.model} lacks {', '.join(absent)}")
-    return rows, total
+    return rows if query.order else sorted(rows, key=query.identity), total
 
 
 def download_rows(
@@ -137,7 +141,6 @@ def download_rows(
     query: Query,
     path: Path,
     prepare: Callable[[Row], Row] = lambda row: row,
-    page_rows: int = PAGE_ROWS,
 ) -> None:
     """Make sure that the whole list of a query is there as JSON, asking for it if not.
 
@@ -154,8 +157,6 @@ def download_rows(
     prepare : callable, optional
         Applied to each record before it is written; raises :class:`DataError`
         where a record cannot be right.
-    page_rows : int
-        Records asked for at a time.
 
     Raises
     ------
@@ -173,10 +174,10 @@ def download_rows(
             return
         part.clear()
         count = 0
-        for rows in pages(access, api_url, query, page_rows):
+        for rows in pages(access, api_url, query):
             lines = [json.dumps(prepare(row), sort_keys=True, ensure_ascii=False) for row in rows]
             part.append(((",\n" if count else "[\n") + ",\n".join(lines)).encode())
             count += len(rows)
             logger.info("%s: %d records", path.name, count)
         part.append(b"\n]\n")
-        part.publish(query.url(api_url, 0, page_rows), None)
+        part.publish(query.url(api_url, 0), None)
