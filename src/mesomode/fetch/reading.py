@@ -189,7 +189,8 @@ def _run_script(python: str, arguments: list[str], log: logging.Logger) -> dict[
         raise DataError(
             "the allensdk reader failed",
             where=python,
-            why=f"exit code {process.returncode}: {last or 'killed; perhaps for want of memory'}",
+            why=f"exit code {process.returncode}: "
+            + (last or "killed; perhaps for want of memory or disk space"),
             remedy="see the log; check the environment with `mesomode allensdk-environment`",
         )
     return fault
