@@ -4,10 +4,16 @@ import sys
 from pathlib import Path
 from snakemake.utils import min_version
 
+from mesomode.config import check_yaml
 from mesomode.errors import MesomodeError
 from mesomode.workflow import Plan, check_writable, megabytes, minutes
 
 min_version("9.27")
+
+try:
+    check_yaml("config.yaml")
+except MesomodeError as error:
+    sys.exit(f"ERROR: {error}")
 
 
 configfile: "config.yaml"

@@ -77,6 +77,33 @@ def config_class() -> type[SettingsBase]:
     return create_model("Config", __base__=SettingsBase, **TOP_LEVEL, **sections)
 
 
+def check_yaml(file: str | Path) -> None:
+    """Refuse a configuration file that is missing or no YAML, saying where it is broken.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be read.
+    """
+    import yaml
+
+    try:
+        yaml.safe_load(Path(file).read_text())
+    except FileNotFoundError as error:
+        raise ConfigError(
+            "the configuration does not exist",
+            where=file,
+            remedy="start snakemake in the folder of the pipeline, where config.yaml is",
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            "the configuration is not YAML",
+            where=file,
+            why=" ".join(str(error).split()),
+            remedy="correct it; indent with blanks, put a blank after each colon",
+        ) from error
+
+
 def load_config(values: Mapping[str, Any]) -> SettingsBase:
     """Check a configuration and fill in the defaults.
 

@@ -101,16 +101,13 @@ def planned_rules(root: Path, *options: str) -> dict[str, set[str]]:
         Rule name → reasons, as Snakemake words them.
     """
     text = _snakemake(root, "--dry-run", "--nolock", *options)
+    listed = re.search(r"^Reasons:$(.*?)^\S", text, re.DOTALL | re.MULTILINE)
     planned: dict[str, set[str]] = {}
-    rule = ""
-    for line in text.splitlines():
-        if match := re.match(r"^(?:local)?(?:rule|checkpoint) (\w+):$", line.strip()):
-            rule = match[1]
-            planned.setdefault(rule, set())
-        elif match := re.match(r"^\s+reason: (.+)$", line):
-            planned[rule].add(match[1])
-        elif match := re.match(r"^(?:Job|localJob) \d+: .*$", line.strip()):
-            continue
+    for reason, rules in re.findall(
+        r"^    (\S.*):\n        (.*)$", listed[1] if listed else "", re.M
+    ):
+        for rule in rules.split(", "):
+            planned.setdefault(rule, set()).add(reason)
     planned.pop("all", None)
     return planned
 
@@ -176,7 +173,7 @@ def why(root: Path, rule: str) -> str:
             f"  what these rules write: {', '.join(before) or 'none'}",
             "Now: it would not run."
             if reasons is None
-            else "Now: it would run. " + " ".join(sorted(reasons)),
+            else f"Now: it would run ({'; '.join(sorted(reasons))}).",
         ]
     )
 

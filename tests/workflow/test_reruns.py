@@ -18,7 +18,7 @@ import yaml
 
 from mesomode.config import TOP_LEVEL, config_class, load_config, section_classes
 from mesomode.errors import ConfigError
-from mesomode.reruns import Uses, descendants, rule_graph, rule_uses
+from mesomode.reruns import Uses, descendants, planned_rules, rule_graph, rule_uses
 from tests.workflow.workspace import ROOT, Workspace, dry_runs, merged
 
 pytestmark = pytest.mark.slow
@@ -328,8 +328,10 @@ def test_why_says_what_snakemake_plans(workspace):
     workspace.configure({"tracing": {"minimum_injection_voxels": 4}})
     text = why("tracing")
     assert "config sections: tracing" in text
-    assert "Now: it would run." in text and "Params have changed" in text
+    assert "Now: it would run (params have changed since last execution)." in text
     assert "Now: it would not run." in why("atlas")
+    assert "Now: it would run (input files updated by another job)." in why("connectome_voxel")
+    assert set(planned_rules(workspace.folder)) == workspace.planned()
     done = workspace.python("-m", "mesomode", "why", "atlass")
     assert done.returncode == 1 and "there is no rule 'atlass'" in done.stderr
 

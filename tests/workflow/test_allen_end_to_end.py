@@ -1,0 +1,77 @@
+"""`source: allen` on the phantom's files, served as Allen's services serve theirs.
+
+Changing the source must change nothing but the way the files come: the
+downloader fetches them over HTTP, the unmodified allensdk reads them with the
+network shut, and every store is the same as that of the run on the phantom.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.allen_server.server import serve
+from tests.workflow.workspace import Workspace
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def allen_run(finished_run, allensdk_python, tmp_path_factory):
+    """A finished run with source: allen, and the requests it made."""
+    raw = next((finished_run.folder / "results/raw").glob("phantom-*"))
+    served = tmp_path_factory.mktemp("served") / "raw"
+    shutil.copytree(raw, served)
+    sessions = [
+        s["experiment_id"] for s in json.loads((raw / "recordings.json").read_text())["sessions"]
+    ]
+    regions = json.loads((raw / "tracing.json").read_text())["regions"]
+    with serve(served) as server:
+        access = server.access(allensdk_python=str(allensdk_python))
+        changes = {
+            **{k: v for k, v in finished_run.config.items() if isinstance(v, dict)},
+            "source": "allen",
+            "access": access,
+            "atlas": {"regions": regions},
+            "fetch": {"sessions": sessions, "transgenic_lines": "any"},
+        }
+        workspace = Workspace.make(tmp_path_factory.mktemp("allen") / "work", changes)
+        workspace.run(timeout=1500)
+        requests = list(server.requests)
+    return workspace, requests
+
+
+def test_every_store_equals_that_of_the_run_on_the_same_files(allen_run, finished_run) -> None:
+    workspace, _ = allen_run
+    expected = finished_run.digests()
+    found = workspace.digests()
+    # the truth is known only to the phantom
+    assert set(found) == set(expected) - {"connectome/truth.zarr"}
+    import xarray as xr
+
+    for name, path in workspace.stores().items():
+        with (
+            xr.open_zarr(path, consolidated=False) as ours,
+            xr.open_zarr(finished_run.stores()[name], consolidated=False) as theirs,
+        ):
+            assert ours.attrs["mesomode"]["digests"] == theirs.attrs["mesomode"]["digests"], name
+            assert "Allen Institute Terms of Use" in ours.attrs["data_terms"], name
+
+
+def test_the_network_was_used_by_fetch_alone_and_politely(allen_run) -> None:
+    workspace, requests = allen_run
+    assert requests
+    assert all(request.user_agent.startswith("mesomode/") for request in requests)
+    manifest = json.loads((workspace.folder / "results/raw/allen/tracing.json").read_text())
+    assert {Path(f["path"]).parts[0] for f in manifest["files"]} == {"connectivity"}
+
+
+def test_the_sdk_was_the_reader(allen_run) -> None:
+    import h5py
+
+    workspace, _ = allen_run
+    with h5py.File(workspace.folder / "results/raw/allen/connectivity.h5") as file:
+        assert "allensdk 2.16.2" in file.attrs["reader"]
