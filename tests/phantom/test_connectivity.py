@@ -12,7 +12,8 @@ from mesomode.phantom.connectivity import (
     weights,
     weights_in_blocks,
 )
-from mesomode.phantom.geometry import PRESETS, synthetic_brain
+from mesomode.phantom.geometry import synthetic_brain
+from mesomode.phantom.presets import PRESETS
 
 
 @pytest.fixture(scope="module")

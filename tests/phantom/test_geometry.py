@@ -7,7 +7,6 @@ import pytest
 
 from mesomode import ccf
 from mesomode.phantom.geometry import (
-    PRESETS,
     SHAPE,
     area_layout,
     power_border,
@@ -15,6 +14,7 @@ from mesomode.phantom.geometry import (
     synthetic_brain,
 )
 from mesomode.phantom.ontology import VISUAL_AREAS, layer_ids, structure_records
+from mesomode.phantom.presets import PRESETS
 from mesomode.phantom.region import PARENT, tangent_coordinates
 
 

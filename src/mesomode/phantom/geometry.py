@@ -14,7 +14,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from mesomode import ccf
-from mesomode.phantom.ontology import LAYER_BOTTOMS, VISUAL_AREAS, layer_ids, structure_records
+from mesomode.phantom.ontology import LAYER_BOTTOMS, layer_ids, structure_records
+from mesomode.phantom.presets import PRESETS as PRESETS
+from mesomode.phantom.presets import Preset
 from mesomode.phantom.region import Border, Region, complete_region, tangent_coordinates
 
 RESOLUTION_UM = 100
@@ -52,42 +54,6 @@ SURROUND = {
     "TEa": (33.0, 6.0),
     "MOp": (2.0, -52.0),
     "MOs": (-14.0, -52.0),
-}
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Dimensions of one phantom size.
-
-    Parameters
-    ----------
-    scale : float
-        Size of the layout on the sheet; 1.05 is the real visual cortex.
-    thickness : float
-        Thickness of the cortex in voxels.
-    areas : tuple of str
-        Acronyms of the areas.
-    experiments : int
-        Usable tracer injections.
-    volume : float
-        Median volume of a usable injection in mm³.
-    width : float
-        Standard deviation of the bumps of the true weights, in voxels.
-    """
-
-    scale: float
-    thickness: float
-    areas: tuple[str, ...]
-    experiments: int
-    volume: float
-    width: float
-
-
-PRESETS = {
-    "tiny": Preset(0.215, 6.0, ("VISp", "VISl", "VISal", "VISpm"), 8, 0.018, 2.5),
-    "small": Preset(0.485, 6.5, VISUAL_AREAS, 28, 0.06, 4.0),
-    "medium": Preset(0.72, 7.0, VISUAL_AREAS, 28, 0.11, 4.0),
-    "visual": Preset(1.05, 7.0, VISUAL_AREAS, 28, 0.17, 4.0),
 }
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import binary_dilation, gaussian_filter, label
 
-from mesomode.phantom.geometry import RESOLUTION_UM, Atlas, Preset
+from mesomode.phantom.geometry import RESOLUTION_UM, Atlas
+from mesomode.phantom.presets import Preset
 from mesomode.phantom.region import Region
 
 VOXEL_MM3 = 1e-3

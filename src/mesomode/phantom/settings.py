@@ -12,9 +12,9 @@ class Settings(SettingsBase):
 
     size: Literal["tiny", "small", "medium", "visual"] = "small"
     """How large the synthetic visual cortex is, in voxels of 100 µm in one hemisphere: 'tiny'
-    about 275 (only VISp, VISl, VISal and VISpm, which atlas.regions must then name; seconds, for
-    trying things out), 'small' about 1,500, 'medium' about 3,500, 'visual' about 7,500 as in the
-    real mouse (ten areas each)."""
+    about 275 (four areas only: VISp, VISl, VISal, VISpm; seconds, for trying things out),
+    'small' about 1,500, 'medium' about 3,500, 'visual' about 7,500 as in the real mouse (ten
+    areas each)."""
 
     experiments: int | None = Field(default=None, ge=3, le=500)
     """Number of tracer injections within the areas; null: 8 for 'tiny', 28 otherwise, as in the

@@ -14,9 +14,10 @@ from mesomode.phantom.connectivity import (
     draw_wiring,
     weights_in_blocks,
 )
-from mesomode.phantom.geometry import PRESETS, RESOLUTION_UM, Atlas, Preset, synthetic_brain
+from mesomode.phantom.geometry import RESOLUTION_UM, Atlas, synthetic_brain
 from mesomode.phantom.injection import VOXEL_MM3, Plan, Site, draw_plans, make_site, raw_row
 from mesomode.phantom.ontology import VISUAL_AREAS
+from mesomode.phantom.presets import PRESETS, Preset
 from mesomode.phantom.region import Region, region_of_annotation
 from mesomode.phantom.settings import Settings
 from mesomode.seeds import generator
@@ -122,7 +123,8 @@ class PhantomTracing:
             distance = _distance(shape, experiment.damage.centre) - experiment.damage.radius
             mask = np.clip(np.rint(10 * (distance + 0.5)) / 10, 0.0, 1.0)
             damaged = mask < 1
-            projection[damaged] = rng.random(int(damaged.sum()))
+            sound, garbage = mask[damaged], rng.random(int(damaged.sum()))
+            projection[damaged] = sound * projection[damaged] + (1 - sound) * garbage
         volumes = {
             "projection_density": np.round(np.clip(projection, 0, 1), 6),
             "injection_density": _scattered(shape, at, experiment.site.density),
