@@ -189,7 +189,7 @@ def test_the_server_says_how_long_to_wait(
     server.misbehave(Fault("status", code=503, headers={"Retry-After": text}))
     download(leave(longest_wait_s=10), volume(server, tmp_path))
     first, second = server.requests
-    assert 0.9 < second.time - first.time < 5
+    assert 0.9 < second.time - first.time < 10
 
 
 def test_the_longest_wait_is_ours(
@@ -207,7 +207,7 @@ def test_waits_grow(server: AllenServer, leave: Callable[..., Access], tmp_path:
     times = [request.time for request in server.requests]
     waits = [later - earlier for earlier, later in itertools.pairwise(times)]
     for exponent, wait in enumerate(waits):
-        assert 0.05 * 2**exponent <= wait < 0.15 * 2**exponent + 0.5
+        assert 0.05 * 2**exponent <= wait < 0.15 * 2**exponent + 2
 
 
 @pytest.mark.parametrize("damage", ["flipped", "shortened", "record lost"])
@@ -279,16 +279,18 @@ def test_several_at_a_time_but_not_too_many(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    server.misbehave(Fault("delay", seconds=0.2, times=-1))
+    server.misbehave(Fault("delay", seconds=0.8, times=-1))
     names = ("injection_density", "injection_fraction", "projection_density", "data_mask")
     files = [volume(server, tmp_path, name) for name in names]
     with caplog.at_level(logging.INFO, "mesomode"):
-        records = download_all(leave(connections=2), [*files, files[0]], "volumes")
+        records = download_all(
+            leave(connections=2, read_timeout_s=5), [*files, files[0]], "volumes"
+        )
     assert len(records) == 5
     assert records[0] == records[4]
     times = sorted(request.time for request in server.requests)
     assert len(times) == 4
-    assert times[1] - times[0] < 0.15 < times[2] - times[0]
+    assert times[1] - times[0] < 0.7 < times[2] - times[0]
     assert "volumes: 4 files, 0 of them already here" in caplog.text
     assert "volumes: 4/4 files" in caplog.text
 

@@ -43,7 +43,7 @@ LIST_FAULTS = {
     "no rows, as an object": Fault("no_rows_object"),
     "a row too few": Fault("fewer_rows"),
 }
-PATIENCE = {"read_timeout_s": 0.3, "rate_window_s": 0.2}
+PATIENCE = {"read_timeout_s": 0.4, "rate_window_s": 0.2}
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def test_a_passing_fault_is_survived(
 ) -> None:
     server.misbehave(replace(fault, match=target.match, times=2))
     path = tmp_path / Path(target.file).name
-    target.fetch(leave(**PATIENCE), server, path)
+    target.fetch(leave(**PATIENCE, retries=8), server, path)
     assert target.is_whole(path, world)
     assert fault_of(path) is None
     assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, f"{path.name}.fetch.json"]
