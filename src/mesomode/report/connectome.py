@@ -165,7 +165,6 @@ def draw_connectome(
     target_region: np.ndarray,
     source_region: np.ndarray,
     regions: list[dict[str, Any]],
-    unit: str,
 ) -> Figure:
     """Draw connectomes as matrices in the order of the regions, and region by region.
 
@@ -177,8 +176,6 @@ def draw_connectome(
         Structure ids.
     regions : list of dict
         Table with ``id`` and ``acronym``.
-    unit : str
-        Unit of the weights.
 
     Returns
     -------
@@ -199,40 +196,8 @@ def draw_connectome(
             shown = draw(axes, values, rows, columns, regions, colours)
             axes.set_title(f"{name}: {what}")
         bar = figure.colorbar(shown, ax=list(row), shrink=0.8, extend="min", pad=0.02)
-        bar.set_label(f"mean weight ({unit})")
+        bar.set_label("mean weight (projection density per injected voxel)")
     return figure
-
-
-@dataclass(frozen=True)
-class Score:
-    """Prediction errors of one model.
-
-    Parameters
-    ----------
-    name : str
-    voxel, regional : float array (fold,)
-        MSE_rel of the experiments held out in each fold, of voxels and summed over
-        regions; NaN: not scored.
-    voxel_train, regional_train : float array (fold,)
-        The same of the experiments fitted.
-    """
-
-    name: str
-    voxel: np.ndarray
-    regional: np.ndarray
-    voxel_train: np.ndarray
-    regional_train: np.ndarray
-
-
-def mean_and_error(values: np.ndarray) -> tuple[float, float]:
-    """Mean and standard error of the values that are known; NaN where too few are."""
-    known = np.asarray(values, dtype=np.float64)
-    known = known[np.isfinite(known)]
-    if not known.size:
-        return float("nan"), float("nan")
-    if known.size == 1:
-        return float(known[0]), float("nan")
-    return float(known.mean()), float(known.std(ddof=1) / np.sqrt(known.size))
 
 
 def density_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -78,7 +79,7 @@ def draw_network(spectra: Sequence[Spectrum], colours: Sequence[str]) -> Figure:
         rank = np.arange(1, len(values) + 1)
         scaled = values / np.sqrt(np.mean(values**2))
         shown = scaled > 1e-9 * scaled[0]
-        named = {"color": colour, "label": f"{spectrum.name} (n = {len(values):,})"}
+        named: dict[str, Any] = {"color": colour, "label": f"{spectrum.name} (n = {len(values):,})"}
         left.plot(rank[shown] / len(values), scaled[shown], **named)
         right.plot(rank, spectrum.energy, **named)
     left.set_xscale("log")
@@ -145,15 +146,17 @@ def draw_table(
     """
     axes.set_axis_off()
     axes.set_xlim(0, 1)
-    axes.set_ylim(len(rows) + 0.5, -0.7)
+    tall = 0.75 * max(text.count("\n") for text in header)
+    axes.set_ylim(len(rows) + 0.5, -0.7 - tall)
     edges = first + (1 - first) * np.arange(1, len(header)) / (len(header) - 1)
     for place, row in enumerate([header, *rows]):
+        level = place if place else -tall / 2
         bold = "bold" if place == 0 else "normal"
         colour = colours[place - 1] if place and colours else INK
-        axes.text(0, place, row[0], color=colour, weight="bold", va="center", fontsize=8.5)
+        axes.text(0, level, row[0], color=colour, weight="bold", va="center", fontsize=8.5)
         for edge, text in zip(edges, row[1:], strict=True):
-            axes.text(edge, place, text, ha="right", va="center", weight=bold, fontsize=8.5)
-    for level in (-0.5, 0.5, len(rows) + 0.5):
+            axes.text(edge, level, text, ha="right", va="center", weight=bold, fontsize=8.5)
+    for level in (-0.6 - tall, 0.5, len(rows) + 0.5):
         axes.axhline(level, color=INK if level == 0.5 else GREY, lw=0.7)
 
 

@@ -258,7 +258,7 @@ def _tuning(axes: Axes, session: Session) -> None:
         tuned = int(np.sum(p < session.significance))
         axes.hist(
             np.minimum(-np.log10(np.maximum(p, 1e-300)), edges[-1]),
-            edges,
+            list(edges),
             histtype="step",
             lw=1.4,
             color=PALETTE[place % len(PALETTE)],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,26 +53,27 @@ def figure_injections(
 
     with open_store(atlas) as grid, open_store(tracing) as data:
         chosen = data.attrs["mesomode"]["settings"]
+        values: dict[str, Any] = {
+            name: data[name].values
+            for name in (
+                "primary_region",
+                "flipped",
+                "injection_density",
+                "observed",
+                "candidate_reason",
+                "candidate_volume",
+                "candidate_fraction_inside",
+            )
+        }
         figure = draw_injections(
             **_grid(grid),
+            **values,
             centroid=data["injection_centroid"].values,
             volume=data["injection_volume"].values,
             reasons=data["candidate_reason"].attrs["flag_meanings"].split(),
             limits={
                 name: float(chosen[name])
                 for name in ("maximum_injection_volume", "minimum_fraction_inside")
-            },
-            **{
-                name: data[name].values
-                for name in (
-                    "primary_region",
-                    "flipped",
-                    "injection_density",
-                    "observed",
-                    "candidate_reason",
-                    "candidate_volume",
-                    "candidate_fraction_inside",
-                )
             },
         )
     _save(figure, png, svg, settings)
@@ -97,6 +100,145 @@ def figure_coverage(
             **_targets(grid),
             injection_density=data["injection_density"].values,
             observed=data["observed"].values,
+        )
+    _save(figure, png, svg, settings)
+
+
+@step
+def figure_connectome(*, models: list[Input], png: Output, svg: Output, settings: Settings) -> None:
+    """Draw the connectomes as matrices, by voxel and region by region.
+
+    Parameters
+    ----------
+    models : list of Path
+        ``connectome/<model>.zarr``.
+    png, svg : Path
+        The figure.
+    """
+    from mesomode.report.connectome import draw_connectome
+
+    with _opened(models) as stores:
+        first = stores[0]
+        figure = draw_connectome(
+            [(f"{data.attrs['model']} model", data["weights"]) for data in stores],
+            first["target_region"].values,
+            first["source_region"].values,
+            first.attrs["regions"],
+        )
+        _save(figure, png, svg, settings)
+
+
+@step
+def figure_fit(
+    *, tracing: Input, models: list[Input], png: Output, svg: Output, settings: Settings
+) -> None:
+    """Draw predicted projections, the errors of experiments held out, and the certificate.
+
+    Parameters
+    ----------
+    tracing : Path
+        ``tracing.zarr``.
+    models : list of Path
+        ``connectome/<model>.zarr``, the voxel model first.
+    png, svg : Path
+        The figure.
+    """
+    import numpy as np
+
+    from mesomode.report.fit import Certificate, Fit, draw_fit
+
+    with open_store(tracing) as data, _opened(models) as stores:
+        injection = data["injection_density"].values
+        fits = []
+        for store in stores:
+            held_out = "holdout_prediction" in store
+            test = "test" in store
+            errors = "holdout_experiment_error" if test else "experiment_error"
+            fits.append(
+                Fit(
+                    name=str(store.attrs["model"]),
+                    prediction=store["holdout_prediction"].values
+                    if held_out
+                    else store["weights"].values @ injection,
+                    held_out=held_out,
+                    test=store["test"].values if test else np.zeros(injection.shape[1], bool),
+                    experiment_error=store[errors].values,
+                    voxel=float(store["voxel_error"]),
+                    regional=float(store["regional_error"]),
+                    **{
+                        f"{part}_{kind}": _scalar(store, f"{part}_{kind}_error")
+                        for part in ("test", "train")
+                        for kind in ("voxel", "regional")
+                    },
+                )
+            )
+        voxel = stores[0]
+        certificate = Certificate(
+            products=voxel["step_products"].values,
+            gap=voxel["step_gap_estimate"].values,
+            residual=voxel["step_kkt_residual"].values,
+            bound=float(voxel["gap_bound"]),
+            tolerance=float(voxel.attrs["mesomode"]["settings"]["tolerance"]),
+            converged=bool(voxel["converged"]),
+            misfit=float(voxel["misfit"]),
+            penalty=float(voxel["penalty"]),
+            free=float(voxel["free_fraction"]),
+        )
+        figure = draw_fit(
+            fits, data["projection_density"].values, data["observed"].values, certificate
+        )
+    _save(figure, png, svg, settings)
+
+
+@step
+def figure_truth(
+    *,
+    atlas: Input,
+    truth: Input,
+    models: list[Input],
+    png: Output,
+    svg: Output,
+    settings: Settings,
+) -> None:
+    """Draw the fitted connectomes against the true one of the phantom.
+
+    Parameters
+    ----------
+    atlas, truth : Path
+        ``atlas.zarr``, ``connectome/truth.zarr``.
+    models : list of Path
+        ``connectome/<model>.zarr``, in the order in which they were compared.
+    png, svg : Path
+        The figure.
+    """
+    from mesomode.report.truth import Model, draw_truth
+
+    with open_store(atlas) as grid, open_store(truth) as data, _opened(models) as stores:
+        compared = [
+            Model(
+                name=name,
+                weights=store["weights"].values,
+                regional_weights=data["regional_weights"][place].values,
+                singular_value=data["singular_value"][place].values,
+                **{
+                    quantity: float(data[quantity][place])
+                    for quantity in (
+                        "relative_error",
+                        "correlation",
+                        "mean_squared_error",
+                        "regional_error",
+                    )
+                },
+            )
+            for place, (name, store) in enumerate(zip(data.attrs["models"], stores, strict=True))
+        ]
+        figure = draw_truth(
+            compared,
+            data["weights"].values,
+            data["true_regional_weights"].values,
+            data["true_singular_value"].values,
+            **_grid(grid),
+            **_targets(grid),
         )
     _save(figure, png, svg, settings)
 
@@ -248,6 +390,48 @@ def figure_session(*, session: Input, png: Output, svg: Output, settings: Settin
 
 
 @step
+def figure_comparison(*, comparison: Input, png: Output, svg: Output, settings: Settings) -> None:
+    """Draw dimension and time-scales of recordings beside those of networks.
+
+    Parameters
+    ----------
+    comparison : Path
+        ``comparison.zarr``.
+    png, svg : Path
+        The figure.
+    """
+    from mesomode.report.comparison import Compared, draw_comparison
+
+    with open_store(comparison) as data:
+        systems = [
+            Compared(
+                name=str(system["name"]),
+                recording=system["kind"] == "recording",
+                units=int(data["units"][i]),
+                dimension=float(data["participation_ratio"][i]),
+                dimension_error=float(data["participation_ratio_error"][i]),
+                dimension_plain=float(data["participation_ratio_plain"][i]),
+                dimension_common=float(data["participation_ratio_common"][i]),
+                half_width=float(data["half_width"][i]),
+                integrated_time=float(data["integrated_time"][i]),
+                noise_fraction=float(data["noise_fraction"][i]),
+                subset_dimension=data["participation_ratio_subset"][i].values,
+                variance_explained=data["variance_explained"][i].values,
+                autocorrelation=data["autocorrelation"][i].values,
+            )
+            for i, system in enumerate(data.attrs["systems"])
+        ]
+        figure = draw_comparison(
+            systems,
+            common_units=int(data["common_units"]),
+            subset=data["subset"].values,
+            scaled_lag=data["scaled_lag"].values,
+            time_constant=data["implied_time_constant"].values,
+        )
+    _save(figure, png, svg, settings)
+
+
+@step
 def summary(
     *,
     atlas: Input,
@@ -305,6 +489,18 @@ def _facts(attributes: dict[str, Any]) -> list[str]:
     )
     facts = [text.format(attributes[name]) for name, text in known if attributes.get(name)]
     return [*facts, f"dimension and time-scales of {attributes['signal']}"]
+
+
+@contextmanager
+def _opened(paths: list[Path]) -> Iterator[list[Any]]:
+    """Several stores, open together."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(open_store(path)) for path in paths]
+
+
+def _scalar(data: Any, name: str) -> float:
+    """A number of a store, NaN where the store lacks it."""
+    return float(data[name]) if name in data else float("nan")
 
 
 def _grid(grid: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ if "MPLCONFIGDIR" not in os.environ:
 
 import matplotlib
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -34,13 +35,13 @@ MUTED = (
 """The same for up to ten categories (after Tol 2021)."""
 INK, GREY, PALE = "#222222", "#767676", "#d9d9d9"
 SEQUENTIAL = "viridis"
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "axes.edgecolor": INK,
     "axes.grid": False,
     "axes.labelcolor": INK,
     "axes.labelsize": 9,
     "axes.linewidth": 0.8,
-    "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
+    "axes.prop_cycle": cycler(color=PALETTE),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlelocation": "left",
@@ -169,6 +170,11 @@ def number(value: float, digits: int = 3) -> str:
     if not np.isfinite(value):
         return "–" if np.isnan(value) else ("∞" if value > 0 else "−∞")
     return f"{value:.{digits}g}".replace("-", "−").replace("e+0", "e").replace("e−0", "e−")
+
+
+def counted(number_of: int, noun: str) -> str:
+    """A number with its noun, in the plural where it is not one."""
+    return f"{number_of} {noun}{'' if number_of == 1 else 's'}"
 
 
 def with_error(value: float, error: float, digits: int = 3) -> str:

@@ -63,6 +63,45 @@ def tracing_rows(store: xr.Dataset, name: str) -> list[Row]:
     ]  # fmt: skip
 
 
+def connectome_rows(store: xr.Dataset, name: str) -> list[Row]:
+    """Errors and certificate of a model, or its distance from the truth."""
+    if "models" in store.attrs:
+        return [
+            Row("truth", str(model), quantity, float(store[variable][place]))
+            for place, model in enumerate(store.attrs["models"])
+            for quantity, variable in (
+                ("relative error |W − W_true|/|W_true|", "relative_error"),
+                ("MSE_rel of the weights", "mean_squared_error"),
+                ("correlation with the true weights", "correlation"),
+                ("relative error of means over regions", "regional_error"),
+            )
+        ]
+    found = (
+        ("MSE_rel held out, voxels", "test_voxel_error"),
+        ("MSE_rel held out, regions", "test_regional_error"),
+        ("MSE_rel fitted then, voxels", "train_voxel_error"),
+        ("MSE_rel fitted then, regions", "train_regional_error"),
+        ("MSE_rel fitted to all, voxels", "voxel_error"),
+        ("MSE_rel fitted to all, regions", "regional_error"),
+        ("KKT residual", "kkt_residual"),
+        ("relative gap, estimated", "gap_estimate"),
+        ("relative gap, proven bound", "gap_bound"),
+    )
+    rows = [
+        Row("connectome", str(store.attrs["model"]), quantity, float(store[variable]))
+        for quantity, variable in found
+        if variable in store
+    ]
+    if not rows:
+        weights = store["weights"]
+        rows = [
+            Row("connectome", name, "targets", weights.sizes["target"]),
+            Row("connectome", name, "sources", weights.sizes["source"]),
+            Row("connectome", name, "connections", int((weights > 0).sum())),
+        ]
+    return rows
+
+
 def network_rows(store: xr.Dataset, name: str) -> list[Row]:
     """Effective rank and gain of a network and of the connectome it was made from."""
     variant = str(store.attrs["variant"])
@@ -129,6 +168,21 @@ def recordings_rows(store: xr.Dataset, name: str) -> list[Row]:
             float(store["half_width"]), unit="s"),
         Row("recordings", name, "integrated time", float(store["integrated_time"]), unit="s"),
     ]  # fmt: skip
+
+
+def comparison_rows(store: xr.Dataset, name: str) -> list[Row]:
+    """Dimension at a common number of units, and half widths, of all systems."""
+    common = int(store["common_units"])
+    rows = []
+    for place, system in enumerate(store.attrs["systems"]):
+        unit = "s" if system["kind"] == "recording" else "time constants"
+        of = str(system["name"])
+        rows += [
+            Row("comparison", of, f"participation ratio of {common} units",
+                float(store["participation_ratio_common"][place])),
+            Row("comparison", of, "half width", float(store["half_width"][place]), unit=unit),
+        ]  # fmt: skip
+    return rows
 
 
 def shown(value: float, digits: int = 4) -> str:

@@ -1,0 +1,210 @@
+"""Figure of the fit: predictions, errors of experiments held out, certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mesomode.report.connectome import density_of, draw_density
+from mesomode.report.network import draw_table
+from mesomode.report.style import BLUE, GREY, INK, ORANGE, RED, counted, new_figure, number, styled
+
+MODEL_COLOURS = {"voxel": BLUE, "regional": ORANGE}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One model's predictions and errors; MSE_rel is 2|P − Y|²/(|P|² + |Y|²) where observed.
+
+    Parameters
+    ----------
+    name : str
+    prediction : float array (target, experiment)
+        Of the fit to all experiments, or of the fit without those held out.
+    held_out : bool
+        Which of the two.
+    voxel, regional : float
+        MSE_rel of the fit to all experiments, of voxels and summed over regions.
+    test_voxel, test_regional, train_voxel, train_regional : float
+        Of the experiments held out, and of those fitted then; NaN: no hold-out.
+    test : bool array (experiment,)
+        Which were held out.
+    experiment_error : float array (experiment,)
+        MSE_rel of each in the hold-out (or in the fit to all, without hold-out).
+    """
+
+    name: str
+    prediction: np.ndarray
+    held_out: bool
+    voxel: float
+    regional: float
+    test_voxel: float
+    test_regional: float
+    train_voxel: float
+    train_regional: float
+    test: np.ndarray
+    experiment_error: np.ndarray
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How near the fit is to the optimum.
+
+    Parameters
+    ----------
+    products : int array (step,)
+        Hessian products so far.
+    gap, residual : float array (step,)
+        Estimated relative distance of the objective from its minimum; KKT residual.
+    bound : float
+        Proven bound on the gap; NaN or infinite: none.
+    tolerance : float
+    converged : bool
+    misfit, penalty : float
+        The two terms of the objective.
+    free : float
+        Share of the weights above zero.
+    """
+
+    products: np.ndarray
+    gap: np.ndarray
+    residual: np.ndarray
+    bound: float
+    tolerance: float
+    converged: bool
+    misfit: float
+    penalty: float
+    free: float
+
+
+def model_colour(name: str) -> str:
+    """Colour of a connectome model in all figures."""
+    return MODEL_COLOURS.get(name, RED)
+
+
+@styled
+def draw_fit(
+    fits: Sequence[Fit],
+    projection: np.ndarray,
+    observed: np.ndarray,
+    certificate: Certificate,
+) -> Figure:
+    """Draw observed against predicted projections, errors of experiments, and convergence.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+    projection : float array (target, experiment)
+        Y.
+    observed : bool array (target, experiment)
+        Ω.
+    certificate : Certificate
+        Of the voxel model.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = new_figure(11, 9.6, "How well the connectomes predict tracer experiments")
+    grid = figure.add_gridspec(3, 2, height_ratios=(1.5, 1.2, 0.42))
+    panels = [figure.add_subplot(grid[0, place]) for place in range(2)]
+    for axes, fit in zip(panels, fits, strict=False):
+        chosen = fit.test if fit.held_out else np.ones(observed.shape[1], bool)
+        counts, edges = density_of(
+            *(v[:, chosen][observed[:, chosen]] for v in (projection, fit.prediction))
+        )
+        labels = ("observed projection density", "predicted projection density")
+        shown = draw_density(axes, counts, edges, labels)
+        figure.colorbar(shown, ax=axes, label="pairs of voxel and experiment", shrink=0.8)
+        what = "held out" if fit.held_out else "fitted"
+        axes.set_title(
+            f"{fit.name.capitalize()} model, {counted(chosen.sum(), 'experiment')} {what}"
+        )
+        error = fit.test_voxel if fit.held_out else fit.voxel
+        axes.text(0.04, 0.96, f"MSE_rel {number(error)}\nn = {counts.sum():,.0f}", va="top",
+                  transform=axes.transAxes)  # fmt: skip
+    for axes in panels[len(fits) :]:
+        axes.set_axis_off()
+    _experiments(figure.add_subplot(grid[1, 0]), fits)
+    _convergence(figure.add_subplot(grid[1, 1]), certificate)
+    _table(figure.add_subplot(grid[2, :]), fits)
+    return figure
+
+
+def _experiments(axes: Axes, fits: Sequence[Fit]) -> None:
+    order = np.argsort(fits[0].experiment_error, kind="stable")
+    test = fits[0].test[order]
+    for fit in fits:
+        errors, colour = fit.experiment_error[order], model_colour(fit.name)
+        place = np.arange(len(errors))
+        axes.plot(place[~test], errors[~test], "o", ms=4, mfc="none", color=colour,
+                  label=f"{fit.name}, fitted (n = {np.sum(~test)})")  # fmt: skip
+        if test.any():
+            axes.plot(place[test], errors[test], "o", ms=6, color=colour,
+                      label=f"{fit.name}, held out (n = {test.sum()})")  # fmt: skip
+    for held_out in np.flatnonzero(test):
+        axes.axvline(float(held_out), color=GREY, lw=0.5, ls=":", zorder=0)
+    largest = np.nanmax([np.nanmax(fit.experiment_error, initial=0) for fit in fits])
+    axes.set_ylim(0, 1.3 * largest or 1)
+    axes.set_xlabel(f"experiment, by error of the {fits[0].name} model")
+    axes.set_ylabel("MSE_rel of the experiment")
+    axes.set_title("Error of each experiment")
+    axes.legend(ncols=2, loc="upper left")
+
+
+def _convergence(axes: Axes, certificate: Certificate) -> None:
+    for values, colour, text in (
+        (certificate.gap, BLUE, "relative gap, estimated"),
+        (certificate.residual, RED, "KKT residual"),
+    ):
+        values = np.asarray(values, dtype=np.float64)
+        known = np.isfinite(values) & (values > 0)
+        axes.plot(certificate.products[known], values[known], "o-", ms=3, color=colour, label=text)
+    axes.axhline(certificate.tolerance, color=GREY, lw=0.8, ls="--", label="tolerance")
+    if np.isfinite(certificate.bound) and certificate.bound > 0:
+        axes.plot(certificate.products[-1:], [certificate.bound], "v", color=INK,
+                  label="relative gap, proven bound")  # fmt: skip
+    axes.set_yscale("log")
+    axes.set_xlabel("Hessian products")
+    axes.set_ylabel("relative gap, residual")
+    state = "converged" if certificate.converged else "not converged"
+    axes.set_title(f"Certificate of the voxel model: {state}")
+    axes.legend(loc="lower left")
+    text = (
+        f"gap ≤ {number(certificate.bound, 2)} (proven)\n"
+        f"objective {number(certificate.misfit + certificate.penalty)}\n"
+        f"= misfit {number(certificate.misfit)} + penalty {number(certificate.penalty)}\n"
+        f"{certificate.free:.1%} of the weights not held at 0"
+    )
+    axes.text(0.98, 0.96, text, transform=axes.transAxes, ha="right", va="top")
+
+
+def _table(axes: Axes, fits: Sequence[Fit]) -> None:
+    header = ["MSE_rel of the model"]
+    header += [
+        f"{part}\n{kind}"
+        for part in ("held out", "fitted then", "fitted to all")
+        for kind in ("voxels", "regions")
+    ]
+    rows = [
+        [
+            fit.name,
+            *(
+                number(value)
+                for value in (
+                    fit.test_voxel,
+                    fit.test_regional,
+                    fit.train_voxel,
+                    fit.train_regional,
+                    fit.voxel,
+                    fit.regional,
+                )
+            ),
+        ]
+        for fit in fits
+    ]
+    draw_table(axes, header, rows, first=0.2, colours=[model_colour(fit.name) for fit in fits])

@@ -1,0 +1,86 @@
+"""Captions render against any configuration and state the numbers used."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from mesomode.workflow import Plan
+
+ROOT = Path(__file__).resolve().parents[2]
+CAPTIONS = sorted((ROOT / "workflow/report").glob("*.rst"))
+RULES = (ROOT / "workflow/rules/90_report.smk").read_text()
+CONFIGURATIONS = {
+    "default": {},
+    "allen": {
+        "source": "allen",
+        "atlas": {"target_hemispheres": "both"},
+        "tracing": {"transgenic_lines": "any", "injection_shell": 2, "exclude": [7, 8]},
+        "connectome": {"boundaries": "regional", "holdout_fraction": 0},
+        "network": {"units": 345},
+        "recordings": {"epoch": "natural_movie_one", "bin_s": 0.5},
+        "comparison": {"common_units": 67, "remove_frame_noise": False},
+    },
+    "file": {
+        "connectome": {"source": "file", "file": "mine.npz"},
+        "tracing": {"transgenic_lines": ["Cux2-IRES-Cre"]},
+        "fetch": {"transgenic_lines": ["Cux2-IRES-Cre"]},
+    },
+}
+
+
+def rendered(caption: Path, configuration: str) -> str:
+    """HTML of a caption, made as Snakemake does it, but strict about missing keys."""
+    from docutils.core import publish_parts
+    from jinja2 import Environment, StrictUndefined
+
+    values = Plan(CONFIGURATIONS[configuration]).values
+    environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    snakemake = SimpleNamespace(config=values, wildcards=SimpleNamespace(session="31"))
+    text = environment.from_string(caption.read_text()).render(snakemake=snakemake)
+    settings = {"halt_level": 2, "report_level": 2}
+    return publish_parts(text, writer_name="html", settings_overrides=settings)["body"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+@pytest.mark.parametrize("caption", CAPTIONS, ids=lambda path: path.stem)
+def test_captions_render(caption, configuration):
+    body = rendered(caption, configuration)
+    assert len(body) > 100
+    assert "{" not in body and "None" not in body and "system-message" not in body
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+@pytest.mark.parametrize(
+    "name, configuration, numbers",
+    [
+        ("injections", "default", ["0.95", "0.7 mm³"]),
+        ("injections", "allen", ["within 2 voxels", "7, 8", "any line"]),
+        ("injections", "file", ["Cux2-IRES-Cre"]),
+        ("fit", "default", ["1e-06", "fraction of 0.2"]),
+        ("fit", "allen", ["No experiment was set aside"]),
+        ("connectome", "default", ["100000.0"]),
+        ("network", "allen", ["345 units", "g = 3.0"]),
+        ("network", "file", ["mine.npz"]),
+        ("dynamics", "default", ["erf", "32 random", "200.0 time constants"]),
+        ("session", "allen", ["Session 31", "natural movie one", "bins of 0.5 s"]),
+        ("comparison", "allen", ["67 units", "recordings include noise"]),
+        ("workflow", "default", ["Synthetic", "seed 1"]),
+        ("workflow", "allen", ["citation is mandatory", "nature13186", "non-commercial"]),
+    ],
+)
+def test_captions_state_the_numbers_used(name, configuration, numbers):
+    text = re.sub(
+        r"<[^>]+>|\s+", " ", rendered(ROOT / f"workflow/report/{name}.rst", configuration)
+    )
+    for number in numbers:
+        assert number in text
+
+
+def test_every_caption_is_used_and_exists():
+    used = set(re.findall(r"\.\./report/(\w+)\.rst", RULES))
+    assert used == {path.stem for path in CAPTIONS}

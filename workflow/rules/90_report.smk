@@ -1,0 +1,388 @@
+"""report: a figure of every result (PNG and SVG) and the table of key numbers."""
+
+
+report: "../report/workflow.rst"
+
+
+FIGURES = ["atlas", "injections", "coverage", "network", "dynamics", "comparison"]
+FIGURES += expand("session_{session}", session=PLAN.sessions)
+# connectomes that the table of key numbers covers
+MODELS = CONNECTOMES or [CONNECTOME]
+if CONNECTOMES:
+    FIGURES += ["connectome", "fit"]
+if CONNECTOMES and PLAN.source == "phantom":
+    FIGURES += ["truth"]
+    MODELS = [*MODELS, "truth"]
+
+TARGETS += expand(f"{RUN}/figures/{{name}}.{{suffix}}", name=FIGURES, suffix=["png", "svg"])
+TARGETS += [f"{RUN}/summary.csv", f"{RUN}/summary.html"]
+
+
+rule figure_atlas:
+    input:
+        atlas=f"{RUN}/atlas.zarr",
+    output:
+        png=report(
+            f"{RUN}/figures/atlas.png",
+            caption="../report/atlas.rst",
+            category="1 Atlas",
+            labels={"figure": "Regions and voxels"},
+        ),
+        svg=f"{RUN}/figures/atlas.svg",
+    log:
+        f"{RUN}/logs/figure_atlas.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_atlas.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing the atlas"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-atlas --atlas {input.atlas}"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_injections:
+    input:
+        atlas=f"{RUN}/atlas.zarr",
+        tracing=f"{RUN}/tracing.zarr",
+    output:
+        png=report(
+            f"{RUN}/figures/injections.png",
+            caption="../report/injections.rst",
+            category="2 Tracing",
+            labels={"figure": "Injections"},
+        ),
+        svg=f"{RUN}/figures/injections.svg",
+    log:
+        f"{RUN}/logs/figure_injections.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_injections.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600, per_input=20),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing the injections"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-injections --atlas {input.atlas} --tracing {input.tracing}"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_coverage:
+    input:
+        atlas=f"{RUN}/atlas.zarr",
+        tracing=f"{RUN}/tracing.zarr",
+    output:
+        png=report(
+            f"{RUN}/figures/coverage.png",
+            caption="../report/coverage.rst",
+            category="2 Tracing",
+            labels={"figure": "Coverage"},
+        ),
+        svg=f"{RUN}/figures/coverage.svg",
+    log:
+        f"{RUN}/logs/figure_coverage.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_coverage.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600, per_input=20),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing the coverage"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-coverage --atlas {input.atlas} --tracing {input.tracing}"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_connectome:
+    input:
+        models=expand(f"{RUN}/connectome/{{model}}.zarr", model=CONNECTOMES),
+    output:
+        png=report(
+            f"{RUN}/figures/connectome.png",
+            caption="../report/connectome.rst",
+            category="3 Connectome",
+            labels={"figure": "Matrices"},
+        ),
+        svg=f"{RUN}/figures/connectome.svg",
+    log:
+        f"{RUN}/logs/figure_connectome.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_connectome.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600, per_input=4),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing the connectomes"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-connectome $(printf -- '--models %s ' {input.models})"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_fit:
+    input:
+        tracing=f"{RUN}/tracing.zarr",
+        models=expand(f"{RUN}/connectome/{{model}}.zarr", model=CONNECTOMES),
+    output:
+        png=report(
+            f"{RUN}/figures/fit.png",
+            caption="../report/fit.rst",
+            category="3 Connectome",
+            labels={"figure": "Fit and hold-out"},
+        ),
+        svg=f"{RUN}/figures/fit.svg",
+    log:
+        f"{RUN}/logs/figure_fit.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_fit.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600, per_input=8),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing the fit"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-fit --tracing {input.tracing}"
+        " $(printf -- '--models %s ' {input.models})"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_truth:
+    input:
+        atlas=f"{RUN}/atlas.zarr",
+        truth=f"{RUN}/connectome/truth.zarr",
+        models=expand(f"{RUN}/connectome/{{model}}.zarr", model=CONNECTOMES),
+    output:
+        png=report(
+            f"{RUN}/figures/truth.png",
+            caption="../report/truth.rst",
+            category="3 Connectome",
+            labels={"figure": "Against the truth"},
+        ),
+        svg=f"{RUN}/figures/truth.svg",
+    log:
+        f"{RUN}/logs/figure_truth.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_truth.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(800, per_pair=20),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing the connectome against the truth"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-truth --atlas {input.atlas} --truth {input.truth}"
+        " $(printf -- '--models %s ' {input.models})"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_network:
+    input:
+        network=expand(f"{RUN}/network/{{variant}}.zarr", variant=NETWORKS),
+    output:
+        png=report(
+            f"{RUN}/figures/network.png",
+            caption="../report/network.rst",
+            category="4 Network",
+            labels={"figure": "Spectra"},
+        ),
+        svg=f"{RUN}/figures/network.svg",
+    log:
+        f"{RUN}/logs/figure_network.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_network.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing the spectra of the networks"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-network $(printf -- '--network %s ' {input.network})"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_dynamics:
+    input:
+        dynamics=expand(f"{RUN}/dynamics/{{variant}}.zarr", variant=NETWORKS),
+    output:
+        png=report(
+            f"{RUN}/figures/dynamics.png",
+            caption="../report/dynamics.rst",
+            category="5 Dynamics",
+            labels={"figure": "Simulation and theory"},
+        ),
+        svg=f"{RUN}/figures/dynamics.svg",
+    log:
+        f"{RUN}/logs/figure_dynamics.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_dynamics.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing the dynamics"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-dynamics $(printf -- '--dynamics %s ' {input.dynamics})"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_session:
+    input:
+        session=f"{RUN}/recordings/{{session}}.zarr",
+    output:
+        png=report(
+            f"{RUN}/figures/session_{{session}}.png",
+            caption="../report/session.rst",
+            category="6 Recordings",
+            labels={"figure": "Session {session}"},
+        ),
+        svg=f"{RUN}/figures/session_{{session}}.svg",
+    log:
+        f"{RUN}/logs/figure_session_{{session}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_session_{{session}}.tsv"
+    wildcard_constraints:
+        session=r"\d+",
+    threads: 1
+    resources:
+        mem_mb=megabytes(700, per_input=16),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing the session {wildcards.session}"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-session --session {input.session}"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_comparison:
+    input:
+        comparison=f"{RUN}/comparison.zarr",
+    output:
+        png=report(
+            f"{RUN}/figures/comparison.png",
+            caption="../report/comparison.rst",
+            category="7 Comparison",
+            labels={"figure": "Recordings and networks"},
+        ),
+        svg=f"{RUN}/figures/comparison.svg",
+    log:
+        f"{RUN}/logs/figure_comparison.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_comparison.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing the comparison"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-comparison --comparison {input.comparison}"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule summary:
+    input:
+        atlas=f"{RUN}/atlas.zarr",
+        tracing=f"{RUN}/tracing.zarr",
+        connectome=expand(f"{RUN}/connectome/{{model}}.zarr", model=MODELS),
+        network=expand(f"{RUN}/network/{{variant}}.zarr", variant=NETWORKS),
+        dynamics=expand(f"{RUN}/dynamics/{{variant}}.zarr", variant=NETWORKS),
+        recordings=expand(f"{RUN}/recordings/{{session}}.zarr", session=PLAN.sessions),
+        comparison=f"{RUN}/comparison.zarr",
+    output:
+        csv=f"{RUN}/summary.csv",
+        html=report(
+            f"{RUN}/summary.html",
+            caption="../report/summary.rst",
+            category="0 Summary",
+            labels={"figure": "Key numbers"},
+        ),
+    log:
+        f"{RUN}/logs/summary.log",
+    benchmark:
+        f"{RUN}/benchmarks/summary.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600, per_input=2),
+        runtime=minutes(5),
+    params:
+        code=PLAN.code("report"),
+    message:
+        "Collecting the key numbers"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode summary --atlas {input.atlas} --tracing {input.tracing}"
+        " $(printf -- '--connectome %s ' {input.connectome})"
+        " $(printf -- '--network %s ' {input.network})"
+        " $(printf -- '--dynamics %s ' {input.dynamics})"
+        " $(for path in {input.recordings}; do echo --recordings $path; done)"
+        " --comparison {input.comparison} --csv {output.csv} --html {output.html}"
+        " --log {log}"
