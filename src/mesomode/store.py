@@ -8,13 +8,15 @@ back, compared, flushed and renamed, so a store is either whole or absent.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
 import os
 import shutil
+import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +73,14 @@ class Schema:
 
     name: str
     variables: Mapping[str, Variable] = field(default_factory=dict)
+
+
+@contextlib.contextmanager
+def _snakemake_ignored() -> Iterator[None]:
+    """Keep zarr from warning of the time stamp that Snakemake puts into every store."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Object at \.snakemake_timestamp")
+        yield
 
 
 def write_store(path: str | Path, dataset: xr.Dataset, schema: Schema, provenance: Any) -> str:
@@ -141,6 +151,7 @@ def write_store(path: str | Path, dataset: xr.Dataset, schema: Schema, provenanc
     return store_digest(path)
 
 
+@_snakemake_ignored()
 def open_store(path: str | Path, schema: Schema | None = None) -> xr.Dataset:
     """Open a store lazily, after checking that it is whole and what was declared.
 
@@ -183,6 +194,7 @@ def open_store(path: str | Path, schema: Schema | None = None) -> xr.Dataset:
     return dataset
 
 
+@_snakemake_ignored()
 def verify_store(path: str | Path) -> list[str]:
     """Compare every array of a store with its recorded digest.
 
@@ -229,6 +241,7 @@ def is_store(path: str | Path) -> bool:
     return (Path(path) / "zarr.json").is_file()
 
 
+@_snakemake_ignored()
 def export_store(path: str | Path, out: str | Path) -> None:
     """Write a store as one ``.zarr.zip`` file for publishing.
 

@@ -135,7 +135,7 @@ def test_anatomy_of_a_rule(rule):
     assert directives == [d for d in ORDER if d in directives], "the order of the directives"
     assert {"output", "log", "message", "conda", "shell"} <= set(directives)
     assert "{log}" in body.partition("shell:")[2], "the log is written"
-    assert re.search(r"shell:\s+\"mesomode [\w-]+ ", body), "one command that a person can type"
+    assert re.search(r"shell:\s+\"mesomode ([\w-]+|{params.command}) ", body), "one command that a person can type"
 
 
 @pytest.mark.parametrize("file", RULES, ids=lambda file: file.name)
@@ -232,6 +232,33 @@ def test_every_step_is_run_by_a_rule():
     patterns = [re.sub(r"{[^}]*}", ".*", p) for p in re.findall(r"command=.*?f\"([^\"]+)\"", text)]
     for name in find_steps():
         assert name in called or any(re.fullmatch(p, name) for p in patterns), name
+
+
+@pytest.mark.parametrize("rule", sorted(ALL_RULES))
+def test_a_rule_gives_its_step_the_options_it_has(rule):
+    command = "".join(
+        re.findall(r"^ +[\"'](.*)[\"']$", ALL_RULES[rule].partition("shell:")[2], re.M)
+    )
+    (name,) = re.findall(r"^mesomode ([\w-]+|{params.command})", command)
+    names = [name] if name in find_steps() else [n for n in find_steps() if n.startswith(rule)]
+    given = set(re.findall(r"--([a-z][\w-]*)", command))
+    if rule == "configuration":
+        names, known = ["config"], {p.name for p in app.commands["config"].params}
+        assert given <= known
+        return
+    assert names
+    for step_name in names:
+        module, _ = find_steps()[step_name]
+        function = getattr(importlib.import_module(module), step_name.replace("-", "_"))
+        kinds = parameters_of(function)
+        signature = inspect.signature(function).parameters
+        known = {p.replace("_", "-") for p in kinds if p != "provenance"}
+        needed = {
+            p.replace("_", "-")
+            for p in kinds
+            if signature[p].default is inspect.Parameter.empty and p != "provenance"
+        }
+        assert needed | {"log"} <= given <= known | {"log"}, step_name
 
 
 def test_settings_hold_science_only():

@@ -19,7 +19,6 @@ rule comparison:
         runtime=minutes(10),
     params:
         settings=PLAN.settings("comparison"),
-        seed=SEED,
         code=PLAN.code("comparison"),
     message:
         "Comparing recordings and networks"
@@ -28,4 +27,4 @@ rule comparison:
     shell:
         "mesomode comparison $(printf -- '--dynamics %s ' {input.dynamics})"
         " $(printf -- '--recordings %s ' {input.recordings}) --out {output.store}"
-        " --settings {params.settings:q} --seed {params.seed} --log {log}"
+        " --settings {params.settings:q} --log {log}"
