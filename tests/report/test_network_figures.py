@@ -27,8 +27,9 @@ def activity(variant="random_mode", **changed):
 
 def test_spectra():
     values = np.array([4.0, 2.0, 1.0, 0.0])
-    spectra = [Spectrum("connectome", values, 0.25), Spectrum("network", 3 * values, np.inf, 3.0)]
-    figure = draw_network(spectra, ["#000000", "#ff0000"])
+    connectome = Spectrum("connectome", values, 0.25)
+    network = Spectrum("network", 3 * values, np.inf, 3.0)
+    figure = draw_network({"#000000": connectome, "#ff0000": network})
     check(figure)
     lines = titled(figure, "Singular values").lines
     assert len(lines) == 2
@@ -37,7 +38,7 @@ def test_spectra():
     assert np.allclose(lines[0].get_ydata(), [v / np.sqrt(21 / 4) for v in (4, 2, 1)])
     energy = titled(figure, "Energy").lines[0].get_ydata()
     assert np.allclose(energy, [100 * 16 / 21, 100 * 20 / 21, 100, 100])
-    assert spectra[0].modes_for(95) == 2 and spectra[0].modes_for(99) == 3
+    assert connectome.modes_for(95) == 2 and connectome.modes_for(99) == 3
     assert "∞" in texts(figure) and "0.25" in texts(figure) and "76.2 %" in texts(figure)
 
 

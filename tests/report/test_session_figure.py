@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from mesomode.report import recordings
-from mesomode.report.recordings import Session, draw_session
+from mesomode.report import session as data
+from mesomode.report.recordings import draw_session
+from mesomode.report.session import Session
 from tests.report.conftest import check, texts, titled
 
 
@@ -71,23 +72,23 @@ def test_running_speed_with_gaps():
 
 def test_bins_are_means_of_what_is_known():
     values = np.array([1.0, 3.0, np.nan, 5.0, np.nan, np.nan, 9.0])
-    assert np.allclose(recordings.binned(values, 4), [2, 5, np.nan], equal_nan=True)
-    assert np.array_equal(recordings.binned(np.arange(3.0), 10), [0, 1, 2])
-    assert recordings.binned(np.ones((7, 2)), 4).shape == (3, 2)
+    assert np.allclose(data.binned(values, 4), [2, 5, np.nan], equal_nan=True)
+    assert np.array_equal(data.binned(np.arange(3.0), 10), [0, 1, 2])
+    assert data.binned(np.ones((7, 2)), 4).shape == (3, 2)
 
 
 def test_lines_are_broken_at_gaps_in_time():
     time = np.array([0, 1, 2, 50, 51.0])
-    broken = recordings.broken_at_gaps(time, np.ones(5))
+    broken = data.broken_at_gaps(time, np.ones(5))
     assert np.isnan(broken).tolist() == [False, False, False, True, False]
 
 
 def test_presentations_are_joined_into_epochs():
-    epochs = recordings.epochs_of(
+    epochs = data.epochs_of(
         np.array([0, 0, 1, 0]), np.array([0, 3, 6, 9.0]), np.array([2, 5, 8, 11.0]), ("a", "b"), 1.5
     )
     assert epochs == [("a", 0, 5), ("b", 6, 8), ("a", 9, 11)]
-    apart = recordings.epochs_of(
+    apart = data.epochs_of(
         np.array([0, 0]), np.array([0, 30.0]), np.array([2, 31.0]), ("a",), pause=5
     )
     assert len(apart) == 2
@@ -95,4 +96,4 @@ def test_presentations_are_joined_into_epochs():
 
 def test_most_variable_units_leave_nan_out():
     traces = np.array([[0, 1, np.nan], [0, -1, 9], [0, 1, -9], [0, -1, np.nan]])
-    assert recordings.most_variable(traces, 2).tolist() == [2, 1]
+    assert data.most_variable(traces, 2).tolist() == [2, 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +13,9 @@ from matplotlib.patches import Patch
 
 from mesomode.report.network import draw_table, variant_colour, variant_name
 from mesomode.report.style import GREY, MUTED, counted, new_figure, number, styled, with_error
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,31 @@ class Compared:
     subset_dimension: np.ndarray
     variance_explained: np.ndarray
     autocorrelation: np.ndarray
+
+    @classmethod
+    def all_of(cls, store: xr.Dataset) -> list[Compared]:
+        """The systems in a store of the stage ``comparison``."""
+        numbers = {
+            "dimension": "participation_ratio",
+            "dimension_error": "participation_ratio_error",
+            "dimension_plain": "participation_ratio_plain",
+            "dimension_common": "participation_ratio_common",
+            "half_width": "half_width",
+            "integrated_time": "integrated_time",
+            "noise_fraction": "noise_fraction",
+        }
+        return [
+            cls(
+                name=str(system["name"]),
+                recording=system["kind"] == "recording",
+                units=int(store["units"][i]),
+                subset_dimension=store["participation_ratio_subset"][i].values,
+                variance_explained=store["variance_explained"][i].values,
+                autocorrelation=store["autocorrelation"][i].values,
+                **{field: float(store[name][i]) for field, name in numbers.items()},
+            )
+            for i, system in enumerate(store.attrs["systems"])
+        ]
 
     @property
     def title(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +13,9 @@ from matplotlib.patches import Patch
 
 from mesomode.report.network import variant_colour, variant_name
 from mesomode.report.style import GREY, INK, new_figure, nothing_to_show, number, styled, with_error
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,34 @@ class Activity:
     example: np.ndarray
     frozen: float
     asymptotic: bool
+
+    @classmethod
+    def of(cls, store: xr.Dataset) -> Activity:
+        """What a store of the stage ``dynamics`` holds."""
+        units = int(store.attrs["units"])
+        return cls(
+            variant=str(store.attrs["variant"]),
+            units=units,
+            trajectories=int(store.attrs["trajectories"]),
+            gain=float(store.attrs["gain"]),
+            lag=store["lag"].values,
+            states=store["autocovariance"].values,
+            states_error=store["autocovariance_error"].values,
+            states_theory=store["mean_field_autocovariance"].values,
+            rates=store["activity_autocovariance"].values,
+            rates_error=store["activity_autocovariance_error"].values,
+            rates_theory=store["mean_field_activity_autocovariance"].values,
+            eigenvalue=store["covariance_eigenvalue"].values,
+            dimension=float(store["participation_ratio"]),
+            dimension_error=float(store["participation_ratio_error"]),
+            dimension_theory=units * float(store["mean_field_participation_ratio_per_unit"]),
+            correlation_time=float(store["correlation_time"]),
+            correlation_time_theory=float(store["mean_field_correlation_time"]),
+            time=store["time"].values,
+            example=store["example_activity"].values,
+            frozen=float(store["frozen_fraction"]),
+            asymptotic=bool(store.attrs["asymptotic"]),
+        )
 
 
 @styled

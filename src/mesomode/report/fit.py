@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +13,9 @@ from matplotlib.figure import Figure
 from mesomode.report.connectome import density_of, draw_density
 from mesomode.report.network import draw_table
 from mesomode.report.style import BLUE, GREY, INK, ORANGE, RED, counted, new_figure, number, styled
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MODEL_COLOURS = {"voxel": BLUE, "regional": ORANGE}
 
@@ -49,6 +53,29 @@ class Fit:
     test: np.ndarray
     experiment_error: np.ndarray
 
+    @classmethod
+    def of(cls, store: xr.Dataset, injection: np.ndarray) -> Fit:
+        """What a store of a fitted connectome holds, with X (source, experiment)."""
+        test = "test" in store
+        held_out = "holdout_prediction" in store
+        errors = "holdout_experiment_error" if test else "experiment_error"
+        return cls(
+            name=str(store.attrs["model"]),
+            prediction=store["holdout_prediction"].values
+            if held_out
+            else store["weights"].values @ injection,
+            held_out=held_out,
+            test=store["test"].values if test else np.zeros(injection.shape[1], bool),
+            experiment_error=store[errors].values,
+            voxel=float(store["voxel_error"]),
+            regional=float(store["regional_error"]),
+            **{
+                f"{part}_{kind}": float(store[f"{part}_{kind}_error"]) if test else np.nan
+                for part in ("test", "train")
+                for kind in ("voxel", "regional")
+            },
+        )
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -79,6 +106,21 @@ class Certificate:
     misfit: float
     penalty: float
     free: float
+
+    @classmethod
+    def of(cls, store: xr.Dataset) -> Certificate:
+        """What the store of the voxel model holds."""
+        return cls(
+            products=store["step_products"].values,
+            gap=store["step_gap_estimate"].values,
+            residual=store["step_kkt_residual"].values,
+            bound=float(store["gap_bound"]),
+            tolerance=float(store.attrs["mesomode"]["settings"]["tolerance"]),
+            converged=bool(store["converged"]),
+            misfit=float(store["misfit"]),
+            penalty=float(store["penalty"]),
+            free=float(store["free_fraction"]),
+        )
 
 
 def model_colour(name: str) -> str:

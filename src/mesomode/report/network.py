@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,8 +12,12 @@ from matplotlib.figure import Figure
 
 from mesomode.report.style import BLUE, GREEN, GREY, INK, ORANGE, RED, new_figure, number, styled
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 VARIANT_NAMES = {"random_mode": "random modes", "independent": "independent couplings"}
 VARIANT_COLOURS = {"random_mode": BLUE, "independent": RED}
+CONNECTOME_COLOURS = {"connectome": ORANGE, "centred": GREEN}
 
 
 @dataclass(frozen=True)
@@ -57,15 +61,43 @@ def variant_colour(variant: str) -> str:
     return VARIANT_COLOURS.get(variant, GREEN)
 
 
+def spectra_of(store: xr.Dataset) -> dict[str, Spectrum]:
+    """Spectra in a store of the stage ``network``.
+
+    Returns
+    -------
+    dict
+        Colour → spectrum: of the network and, if the store has them, of the connectome it was
+        made from, as read and centred.
+    """
+    spectra = {}
+    if "connectome_singular_value" in store:
+        centring = str(store.attrs["centring"]).replace("_", " ")
+        for name, text in (
+            ("connectome", "connectome"),
+            ("centred", f"connectome, centred ({centring})"),
+        ):
+            values = store[f"{name}_singular_value"].values
+            rank = float(store[f"{name}_effective_rank"])
+            spectra[CONNECTOME_COLOURS[name]] = Spectrum(text, values, rank)
+    variant = str(store.attrs["variant"])
+    spectra[variant_colour(variant)] = Spectrum(
+        f"network, {variant_name(variant)}",
+        store["singular_value"].values,
+        float(store["effective_rank"]),
+        float(store["gain"]),
+    )
+    return spectra
+
+
 @styled
-def draw_network(spectra: Sequence[Spectrum], colours: Sequence[str]) -> Figure:
+def draw_network(spectra: Mapping[str, Spectrum]) -> Figure:
     """Draw singular spectra of the connectome and of the networks.
 
     Parameters
     ----------
-    spectra : sequence of Spectrum
-    colours : sequence of str
-        One each.
+    spectra : mapping
+        Colour → spectrum.
 
     Returns
     -------
@@ -74,7 +106,7 @@ def draw_network(spectra: Sequence[Spectrum], colours: Sequence[str]) -> Figure:
     figure = new_figure(11, 6.6, "Singular spectra of the connectome and of the networks")
     grid = figure.add_gridspec(2, 2, height_ratios=(3, 1))
     left, right = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
-    for spectrum, colour in zip(spectra, colours, strict=True):
+    for colour, spectrum in spectra.items():
         values = np.asarray(spectrum.values, dtype=np.float64)
         rank = np.arange(1, len(values) + 1)
         scaled = values / np.sqrt(np.mean(values**2))
@@ -98,11 +130,11 @@ def draw_network(spectra: Sequence[Spectrum], colours: Sequence[str]) -> Figure:
     right.set_ylabel("cumulative energy Σσ² (%)")
     right.set_title("Energy")
     left.legend(loc="lower left")
-    _table(figure.add_subplot(grid[1, :]), spectra, colours)
+    _table(figure.add_subplot(grid[1, :]), spectra)
     return figure
 
 
-def _table(axes: Axes, spectra: Sequence[Spectrum], colours: Sequence[str]) -> None:
+def _table(axes: Axes, spectra: Mapping[str, Spectrum]) -> None:
     axes.set_axis_off()
     rows = [
         [
@@ -115,13 +147,13 @@ def _table(axes: Axes, spectra: Sequence[Spectrum], colours: Sequence[str]) -> N
             f"{spectrum.modes_for(95):,}",
             f"{spectrum.modes_for(99):,}",
         ]
-        for spectrum in spectra
+        for spectrum in spectra.values()
     ]
     header = [
         "", "modes N", "gain g", r"PR$_\mathbf{D}$ per unit", r"N · PR$_\mathbf{D}$", "first mode",
         "95 % in", "99 % in",
     ]  # fmt: skip
-    draw_table(axes, header, rows, first=0.26, colours=colours)
+    draw_table(axes, header, rows, first=0.26, colours=list(spectra))
 
 
 def draw_table(
@@ -158,7 +190,3 @@ def draw_table(
             axes.text(edge, level, text, ha="right", va="center", weight=bold, fontsize=8.5)
     for level in (-0.6 - tall, 0.5, len(rows) + 0.5):
         axes.axhline(level, color=INK if level == 0.5 else GREY, lw=0.7)
-
-
-CONNECTOME_COLOURS = (ORANGE, GREEN)
-"""The connectome as read, and centred."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from mesomode.report.session import Session, binned, broken_at_gaps, most_variable
 from mesomode.report.style import (
     BLUE,
     GREY,
@@ -23,149 +21,6 @@ from mesomode.report.style import (
     styled,
     with_error,
 )
-
-POINTS = 1500
-"""Points drawn of a trace; longer ones are averaged over bins."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """What is drawn of a session.
-
-    Parameters
-    ----------
-    name : str
-    signal : str
-        Name of what was analysed.
-    time : float array (time,)
-        s.
-    traces : float array (time, unit)
-        Relative fluorescence change.
-    running_speed : float array (time,) or None
-        cm/s; NaN: not measured; None: absent.
-    epochs : list of (name, start, end)
-        Stimuli, in s.
-    status : int array (unit,)
-        0: enters dimension and time-scales.
-    tests : list of (name, p-values)
-        p-value of each unit, NaN: not tested; for each stimulus.
-    significance : float
-    eigenvalue : float array (mode,)
-    dimension, dimension_error, dimension_plain : float
-        Participation ratio, its standard error, and of the sample covariance.
-    subset, subset_dimension : array (subset,)
-        Dimension expected for subsets of units.
-    lag : float array (lag,)
-        s.
-    autocovariance : float array (lag,)
-    unit_autocorrelation : float array (lag, unit)
-        NaN: not used.
-    half_width, integrated_time : float
-        s; NaN: unknown.
-    """
-
-    name: str
-    signal: str
-    time: np.ndarray
-    traces: np.ndarray
-    running_speed: np.ndarray | None
-    epochs: list[tuple[str, float, float]]
-    status: np.ndarray
-    tests: list[tuple[str, np.ndarray]]
-    significance: float
-    eigenvalue: np.ndarray
-    dimension: float
-    dimension_error: float
-    dimension_plain: float
-    subset: np.ndarray
-    subset_dimension: np.ndarray
-    lag: np.ndarray
-    autocovariance: np.ndarray
-    unit_autocorrelation: np.ndarray
-    half_width: float
-    integrated_time: float
-    facts: Sequence[str] = field(default_factory=tuple)
-
-
-def binned(values: np.ndarray, points: int = POINTS) -> np.ndarray:
-    """Means over equal bins of the first axis, so that at most ``points`` are left.
-
-    NaN is left out; a bin without a value is NaN. The last, incomplete bin is dropped.
-    """
-    size = -(-len(values) // points)
-    if size <= 1:
-        return np.asarray(values, dtype=np.float64)
-    whole = len(values) // size
-    parts = np.asarray(values[: whole * size], dtype=np.float64)
-    parts = parts.reshape(whole, size, *values.shape[1:])
-    known = np.isfinite(parts)
-    count = known.sum(axis=1)
-    total = np.where(known, parts, 0.0).sum(axis=1)
-    with np.errstate(invalid="ignore"):
-        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def broken_at_gaps(time: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Values with NaN after each gap in time, so that no line is drawn across it.
-
-    Parameters
-    ----------
-    time : float array (time,)
-        Increasing, mostly in equal steps.
-    values : float array (time, ...)
-
-    Returns
-    -------
-    float64 array, shaped like ``values``
-    """
-    step = np.diff(time)
-    broken = np.array(values, dtype=np.float64)
-    if step.size:
-        broken[1:][step > 1.5 * np.median(step)] = np.nan
-    return broken
-
-
-def epochs_of(
-    stimulus: np.ndarray,
-    start: np.ndarray,
-    end: np.ndarray,
-    names: Sequence[str],
-    pause: float,
-) -> list[tuple[str, float, float]]:
-    """Join successive presentations of a stimulus with pauses up to ``pause`` into epochs.
-
-    Parameters
-    ----------
-    stimulus : int array (presentation,)
-        Index into ``names``, presentations in order of time.
-    start, end : float array (presentation,)
-        s.
-    names : sequence of str
-    pause : float
-        s.
-
-    Returns
-    -------
-    list of (name, start, end)
-    """
-    epochs: list[tuple[str, float, float]] = []
-    for code, first, last in zip(stimulus, start, end, strict=True):
-        name = names[int(code)]
-        if epochs and epochs[-1][0] == name and first - epochs[-1][2] <= pause:
-            epochs[-1] = (name, epochs[-1][1], max(epochs[-1][2], float(last)))
-        else:
-            epochs.append((name, float(first), float(last)))
-    return epochs
-
-
-def most_variable(traces: np.ndarray, count: int) -> np.ndarray:
-    """Indices of the units with the largest variance, NaN left out, largest first."""
-    variance = np.zeros(traces.shape[1])
-    for unit in range(traces.shape[1]):
-        trace = traces[:, unit]
-        trace = trace[np.isfinite(trace)]
-        variance[unit] = trace.var(dtype=np.float64) if trace.size else -1.0
-    return np.argsort(-variance, kind="stable")[:count]
 
 
 @styled

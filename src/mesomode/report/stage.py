@@ -14,9 +14,6 @@ from mesomode.store import open_store
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PAUSE_S = 5.0
-"""Pauses between presentations up to this long are drawn as part of the epoch."""
-
 
 @step
 def figure_atlas(*, atlas: Input, png: Output, svg: Output, settings: Settings) -> None:
@@ -143,49 +140,15 @@ def figure_fit(
     png, svg : Path
         The figure.
     """
-    import numpy as np
-
     from mesomode.report.fit import Certificate, Fit, draw_fit
 
     with open_store(tracing) as data, _opened(models) as stores:
         injection = data["injection_density"].values
-        fits = []
-        for store in stores:
-            held_out = "holdout_prediction" in store
-            test = "test" in store
-            errors = "holdout_experiment_error" if test else "experiment_error"
-            fits.append(
-                Fit(
-                    name=str(store.attrs["model"]),
-                    prediction=store["holdout_prediction"].values
-                    if held_out
-                    else store["weights"].values @ injection,
-                    held_out=held_out,
-                    test=store["test"].values if test else np.zeros(injection.shape[1], bool),
-                    experiment_error=store[errors].values,
-                    voxel=float(store["voxel_error"]),
-                    regional=float(store["regional_error"]),
-                    **{
-                        f"{part}_{kind}": _scalar(store, f"{part}_{kind}_error")
-                        for part in ("test", "train")
-                        for kind in ("voxel", "regional")
-                    },
-                )
-            )
-        voxel = stores[0]
-        certificate = Certificate(
-            products=voxel["step_products"].values,
-            gap=voxel["step_gap_estimate"].values,
-            residual=voxel["step_kkt_residual"].values,
-            bound=float(voxel["gap_bound"]),
-            tolerance=float(voxel.attrs["mesomode"]["settings"]["tolerance"]),
-            converged=bool(voxel["converged"]),
-            misfit=float(voxel["misfit"]),
-            penalty=float(voxel["penalty"]),
-            free=float(voxel["free_fraction"]),
-        )
         figure = draw_fit(
-            fits, data["projection_density"].values, data["observed"].values, certificate
+            [Fit.of(store, injection) for store in stores],
+            data["projection_density"].values,
+            data["observed"].values,
+            Certificate.of(stores[0]),
         )
     _save(figure, png, svg, settings)
 
@@ -214,26 +177,8 @@ def figure_truth(
     from mesomode.report.truth import Model, draw_truth
 
     with open_store(atlas) as grid, open_store(truth) as data, _opened(models) as stores:
-        compared = [
-            Model(
-                name=name,
-                weights=store["weights"].values,
-                regional_weights=data["regional_weights"][place].values,
-                singular_value=data["singular_value"][place].values,
-                **{
-                    quantity: float(data[quantity][place])
-                    for quantity in (
-                        "relative_error",
-                        "correlation",
-                        "mean_squared_error",
-                        "regional_error",
-                    )
-                },
-            )
-            for place, (name, store) in enumerate(zip(data.attrs["models"], stores, strict=True))
-        ]
         figure = draw_truth(
-            compared,
+            Model.all_of(data, stores),
             data["weights"].values,
             data["true_regional_weights"].values,
             data["true_singular_value"].values,
@@ -254,39 +199,13 @@ def figure_network(*, network: list[Input], png: Output, svg: Output, settings: 
     png, svg : Path
         The figure.
     """
-    from mesomode.report.network import (
-        CONNECTOME_COLOURS,
-        Spectrum,
-        draw_network,
-        variant_colour,
-        variant_name,
-    )
+    from mesomode.report.network import Spectrum, draw_network, spectra_of
 
-    spectra, colours = [], []
-    for path in network:
-        with open_store(path) as data:
-            if "connectome_singular_value" in data:
-                for name, text, colour in zip(
-                    ("connectome", "centred"),
-                    ("connectome", f"connectome, centred ({data.attrs['centring']})"),
-                    CONNECTOME_COLOURS,
-                    strict=True,
-                ):
-                    values = data[f"{name}_singular_value"].values
-                    rank = float(data[f"{name}_effective_rank"])
-                    spectra.append(Spectrum(text.replace("_", " "), values, rank))
-                    colours.append(colour)
-            variant = str(data.attrs["variant"])
-            spectra.append(
-                Spectrum(
-                    f"network, {variant_name(variant)}",
-                    data["singular_value"].values,
-                    float(data["effective_rank"]),
-                    float(data["gain"]),
-                )
-            )
-            colours.append(variant_colour(variant))
-    _save(draw_network(spectra, colours), png, svg, settings)
+    spectra: dict[str, Spectrum] = {}
+    with _opened(network) as stores:
+        for store in stores:
+            spectra |= spectra_of(store)
+    _save(draw_network(spectra), png, svg, settings)
 
 
 @step
@@ -302,37 +221,9 @@ def figure_dynamics(*, dynamics: list[Input], png: Output, svg: Output, settings
     """
     from mesomode.report.dynamics import Activity, draw_dynamics
 
-    networks = []
-    for path in dynamics:
-        with open_store(path) as data:
-            units = int(data.attrs["units"])
-            theory = float(data["mean_field_participation_ratio_per_unit"])
-            networks.append(
-                Activity(
-                    variant=str(data.attrs["variant"]),
-                    units=units,
-                    trajectories=int(data.attrs["trajectories"]),
-                    gain=float(data.attrs["gain"]),
-                    lag=data["lag"].values,
-                    states=data["autocovariance"].values,
-                    states_error=data["autocovariance_error"].values,
-                    states_theory=data["mean_field_autocovariance"].values,
-                    rates=data["activity_autocovariance"].values,
-                    rates_error=data["activity_autocovariance_error"].values,
-                    rates_theory=data["mean_field_activity_autocovariance"].values,
-                    eigenvalue=data["covariance_eigenvalue"].values,
-                    dimension=float(data["participation_ratio"]),
-                    dimension_error=float(data["participation_ratio_error"]),
-                    dimension_theory=units * theory,
-                    correlation_time=float(data["correlation_time"]),
-                    correlation_time_theory=float(data["mean_field_correlation_time"]),
-                    time=data["time"].values,
-                    example=data["example_activity"].values,
-                    frozen=float(data["frozen_fraction"]),
-                    asymptotic=bool(data.attrs["asymptotic"]),
-                )
-            )
-    _save(draw_dynamics(networks, settings.example_units), png, svg, settings)
+    with _opened(dynamics) as stores:
+        figure = draw_dynamics([Activity.of(store) for store in stores], settings.example_units)
+    _save(figure, png, svg, settings)
 
 
 @step
@@ -346,46 +237,11 @@ def figure_session(*, session: Input, png: Output, svg: Output, settings: Settin
     png, svg : Path
         The figure.
     """
-    from mesomode.report.recordings import Session, draw_session, epochs_of
+    from mesomode.report.recordings import draw_session
+    from mesomode.report.session import Session
 
     with open_store(session) as data:
-        chosen = data.attrs["mesomode"]["settings"]
-        time = data["time"].values
-        stimuli = data["presentation_stimulus"].attrs["flag_meanings"].split()
-        last = len(time) - 1
-        start, end = (
-            time[data[f"presentation_{edge}"].values.clip(0, last)] for edge in ("start", "end")
-        )
-        codes = data["tested_stimulus"].values
-        p_values = data["tuning_p_value"].values
-        figure = draw_session(
-            Session(
-                name=session.stem,
-                signal=str(data.attrs["signal"]),
-                time=time,
-                traces=data["dff"].values,
-                running_speed=data["running_speed"].values if "running_speed" in data else None,
-                epochs=epochs_of(
-                    data["presentation_stimulus"].values, start, end, stimuli, pause=PAUSE_S
-                ),
-                status=data["unit_status"].values,
-                tests=[(stimuli[code], p_values[place]) for place, code in enumerate(codes)],
-                significance=float(chosen["significance"]),
-                eigenvalue=data["covariance_eigenvalue"].values,
-                dimension=float(data["participation_ratio"]),
-                dimension_error=float(data["participation_ratio_error"]),
-                dimension_plain=float(data["participation_ratio_plain"]),
-                subset=data["subset"].values,
-                subset_dimension=data["participation_ratio_subset"].values,
-                lag=data["lag"].values,
-                autocovariance=data["autocovariance"].values,
-                unit_autocorrelation=data["unit_autocorrelation"].values,
-                half_width=float(data["half_width"]),
-                integrated_time=float(data["integrated_time"]),
-                facts=_facts(data.attrs),
-            ),
-            settings.example_units,
-        )
+        figure = draw_session(Session.of(data, session.stem), settings.example_units)
     _save(figure, png, svg, settings)
 
 
@@ -403,26 +259,8 @@ def figure_comparison(*, comparison: Input, png: Output, svg: Output, settings: 
     from mesomode.report.comparison import Compared, draw_comparison
 
     with open_store(comparison) as data:
-        systems = [
-            Compared(
-                name=str(system["name"]),
-                recording=system["kind"] == "recording",
-                units=int(data["units"][i]),
-                dimension=float(data["participation_ratio"][i]),
-                dimension_error=float(data["participation_ratio_error"][i]),
-                dimension_plain=float(data["participation_ratio_plain"][i]),
-                dimension_common=float(data["participation_ratio_common"][i]),
-                half_width=float(data["half_width"][i]),
-                integrated_time=float(data["integrated_time"][i]),
-                noise_fraction=float(data["noise_fraction"][i]),
-                subset_dimension=data["participation_ratio_subset"][i].values,
-                variance_explained=data["variance_explained"][i].values,
-                autocorrelation=data["autocorrelation"][i].values,
-            )
-            for i, system in enumerate(data.attrs["systems"])
-        ]
         figure = draw_comparison(
-            systems,
+            Compared.all_of(data),
             common_units=int(data["common_units"]),
             subset=data["subset"].values,
             scaled_lag=data["scaled_lag"].values,
@@ -479,28 +317,11 @@ def summary(
         logger.info("%s", line)
 
 
-def _facts(attributes: dict[str, Any]) -> list[str]:
-    """What is known of a session, in words."""
-    known = (
-        ("session_type", "{}"),
-        ("targeted_structure", "{}"),
-        ("imaging_depth_um", "{} µm deep"),
-        ("cre_line", "{}"),
-    )
-    facts = [text.format(attributes[name]) for name, text in known if attributes.get(name)]
-    return [*facts, f"dimension and time-scales of {attributes['signal']}"]
-
-
 @contextmanager
 def _opened(paths: list[Path]) -> Iterator[list[Any]]:
     """Several stores, open together."""
     with ExitStack() as stack:
         yield [stack.enter_context(open_store(path)) for path in paths]
-
-
-def _scalar(data: Any, name: str) -> float:
-    """A number of a store, NaN where the store lacks it."""
-    return float(data[name]) if name in data else float("nan")
 
 
 def _grid(grid: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +16,9 @@ from mesomode.report.fit import model_colour
 from mesomode.report.network import draw_table
 from mesomode.report.space import Dorsal, dorsal_regions, region_index
 from mesomode.report.style import INK, new_figure, number, styled
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 EXAMPLES = 2
 
@@ -42,6 +45,21 @@ class Model:
     regional_error: float
     regional_weights: np.ndarray
     singular_value: np.ndarray
+
+    @classmethod
+    def all_of(cls, truth: xr.Dataset, stores: Sequence[xr.Dataset]) -> list[Model]:
+        """The models that were compared with the truth, each with its own store."""
+        numbers = ("relative_error", "correlation", "mean_squared_error", "regional_error")
+        return [
+            cls(
+                name=str(name),
+                weights=store["weights"].values,
+                regional_weights=truth["regional_weights"][place].values,
+                singular_value=truth["singular_value"][place].values,
+                **{quantity: float(truth[quantity][place]) for quantity in numbers},
+            )
+            for place, (name, store) in enumerate(zip(truth.attrs["models"], stores, strict=True))
+        ]
 
 
 def example_sources(
