@@ -18,6 +18,7 @@ from mesomode.errors import SolverError
 
 INNER_REDUCTION = 0.1  # of the preconditioned residual norm in one Newton step
 INNER_LIMIT = 60
+STALLED = 0.5  # iterations times last gain over total gain, below which more are useless
 MEMORY = 3  # a full step is accepted if it beats the worst of so many objectives
 
 
@@ -86,7 +87,8 @@ class Newton:
         first : float
             <R, M R>, with M R in ``scratch``.
         enough : callable
-            Of <R, M R> and of the decrease of the quadratic so far: stop?
+            Of <R, M R> and of the decrease of the quadratic so far: stop, if
+            the last iteration also added little to that decrease?
         limit : int
             Most iterations.
 
@@ -98,7 +100,7 @@ class Newton:
         square, decrease = first, 0.0
         self.direction[:] = self.scratch
         self.step[:] = 0.0
-        for _ in range(limit):
+        for count in range(1, limit + 1):
             curvature = self.objective.hessian_product(
                 self.direction, self.scratch, self.work, self.free
             )
@@ -113,17 +115,23 @@ class Newton:
                 break
             length = square / curvature
             kernels.advance(length, self.direction, self.scratch, self.step, self.residual)
-            decrease += 0.5 * length * square
+            gain = 0.5 * length * square
+            decrease += gain
             before, square = square, self.precondition()
             self.report()
-            if enough(square, decrease):
+            # The second condition is that of Nash & Sofer (1990).
+            if enough(square, decrease) and (count * gain <= STALLED * decrease):
                 break
             kernels.scale_and_add(square / before, self.direction, self.scratch)
         return decrease
 
     def precondition(self) -> float:
         """Put M R into ``scratch``; returns <R, M R>."""
-        return self.preconditioner.apply(self.residual, self.free, self.scratch, self.work)
+        square = self.preconditioner.apply(self.residual, self.free, self.scratch, self.work)
+        if square < 0.0:  # rounding, where the coarse problem is nearly singular
+            self.preconditioner.coarse_free[:] = 0.0
+            square = self.preconditioner.apply(self.residual, self.free, self.scratch, self.work)
+        return square
 
     def solve_unconstrained(self, gap: float) -> None:
         """W = minimiser of the objective without W >= 0, to the relative gap given."""

@@ -148,7 +148,8 @@ class TwoLevel:
         positive = sums[sums > 1e-9 * max(1.0, float(sums.max()))]
         if not len(positive):
             return 1e-6 * data
-        return min(1e-2 * self.objective.penalty_weight * float(positive.min()) ** 2, 1e-2 * data)
+        smallest = self.objective.penalty_weight * float(positive.min()) ** 2
+        return min(max(1e-2 * smallest, 1e-9 * data), 1e-2 * data)
 
     def _take_in_unobserved(self, group: npt.NDArray[np.int64], response: Array) -> None:
         """Factor the correction for the entries of Y that were not observed.
@@ -174,12 +175,12 @@ class TwoLevel:
         self.missing = [basis[missing[:, k]] for k in range(missing.shape[1])]
         ends = np.cumsum([0] + [len(rows) for rows in self.missing])
         self.missing_slices = [slice(a, b) for a, b in pairwise(ends)]
-        matrix = np.eye(ends[-1]) * (1.0 + 1e-10)
+        matrix = np.eye(ends[-1])
         for k, rows in enumerate(self.missing):
             for m in range(k + 1):
                 block = (rows * response[:, k, m]) @ self.missing[m].T
                 matrix[self.missing_slices[k], self.missing_slices[m]] -= block
-        self.missing_factor = np.linalg.cholesky(matrix) if ends[-1] else matrix
+        self.missing_factor = _cholesky(matrix)
 
     def set_free(self, free: npt.NDArray[np.bool_], work: Array) -> None:
         """Keep only coarse entries that stand, all but a few per cent, for free entries."""
@@ -219,6 +220,17 @@ class TwoLevel:
                 self.target.indptr, self.target.indices, self.target.data, rows, free, out,
             )
         )  # fmt: skip
+
+
+def _cholesky(matrix: Array) -> Array:
+    """Cholesky factor, after adding what rounding took from positive definiteness."""
+    extra = 1e-9
+    while len(matrix):
+        try:
+            return np.linalg.cholesky(matrix + extra * np.eye(len(matrix)))
+        except np.linalg.LinAlgError:
+            extra *= 100.0
+    return matrix
 
 
 def _generalized(transfer: sparse.csr_array, laplacian: sparse.csr_array) -> tuple[Array, Array]:

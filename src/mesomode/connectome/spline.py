@@ -12,7 +12,7 @@ import scipy.sparse as sparse
 
 from mesomode.connectome.duality import lower_bound
 from mesomode.connectome.memory import require_memory
-from mesomode.connectome.newton import Newton, FitState
+from mesomode.connectome.newton import FitState, Newton
 from mesomode.connectome.objective import Array, Objective, Terms
 
 START_GAP = 1e-3  # relative gap to which the unconstrained start is solved

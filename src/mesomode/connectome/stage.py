@@ -356,7 +356,13 @@ def connectome_file(
 
 @step
 def connectome_truth(
-    *, truth: Input, atlas: Input, models: list[Input], out: Output, provenance: Provenance
+    *,
+    truth: Input,
+    atlas: Input,
+    models: list[Input],
+    out: Output,
+    threads: int,
+    provenance: Provenance,
 ) -> None:
     """Compare connectomes with the true weights of the phantom.
 
