@@ -21,8 +21,8 @@ def code_digest(module: str, root: Path | None = None) -> str:
     Parameters
     ----------
     module : str
-        Dotted name, for example ``"mesomode.atlas.stage"``. All modules of a
-        stage's folder count as imported by its ``stage``.
+        Dotted name, for example ``"mesomode.atlas.stage"``. A ``stage`` and a
+        package count as importing all modules of their folder.
     root : Path, optional
         Folder that holds the package; by default the one this file is in.
 
@@ -43,12 +43,11 @@ def imported_modules(module: str, root: Path) -> set[str]:
     """Names of the package's modules reachable from ``module`` by import statements."""
     package = module.split(".")[0]
     queue, found = [module], set()
-    if module.endswith(".stage"):
-        folder = _file(root, module)
-        if folder is not None:
-            siblings = folder.parent.glob("*.py")
-            prefix = module.rpartition(".")[0]
-            queue += [f"{prefix}.{file.stem}" for file in siblings if file.stem != "__init__"]
+    start = _file(root, module)
+    if start is not None and start.stem in ("stage", "__init__"):
+        prefix = module.removesuffix(".stage")
+        siblings = start.parent.glob("*.py")
+        queue += [f"{prefix}.{file.stem}" for file in siblings if file.stem != "__init__"]
     while queue:
         name = queue.pop()
         file = _file(root, name)

@@ -29,7 +29,7 @@ class Uses:
     sections : tuple of str
         Sections of the configuration it is given.
     stages : tuple of str
-        Stages whose code it carries the fingerprint of.
+        Stages, or single modules, whose code it carries the fingerprint of.
     seed : bool
         Whether it is given the run's seed.
     """
@@ -57,8 +57,8 @@ def rule_uses(rules: Path) -> dict[str, Uses]:
         parts = re.split(r"^\s*rule (\w+):$", file.read_text(), flags=re.MULTILINE)
         for name, body in zip(parts[1::2], parts[2::2], strict=True):
             uses[name] = Uses(
-                sections=tuple(re.findall(r"PLAN\.settings\(\"(\w+)\"\)", body)),
-                stages=tuple(re.findall(r"PLAN\.code\(\"(\w+)\"\)", body)),
+                sections=tuple(re.findall(r"PLAN\.settings\(\"(\w+)\"", body)),
+                stages=tuple(re.findall(r"PLAN\.code\(\"([\w.]+)\"\)", body)),
                 seed=re.search(r"\bseed=SEED\b", body) is not None,
             )
     return uses
@@ -136,8 +136,7 @@ def table(root: Path) -> str:
     for stage in stages:
         users = {rule for rule in order if stage in uses[rule].stages}
         lines.append(
-            f"| code of stage `{stage}` or of a module it imports | "
-            f"{_listed(graph, users, order)} |"
+            f"| code of `{stage}` or of a module it imports | {_listed(graph, users, order)} |"
         )
     lines += [
         "| key order, comments or time stamp of `config.yaml` | nothing |",
@@ -169,7 +168,7 @@ def why(root: Path, rule: str) -> str:
             f"The rule {rule} reruns when one of these changes:",
             f"  config sections: {', '.join(own.sections) or 'none'}"
             + (" and the key seed" if own.seed else ""),
-            f"  code of the stages: {', '.join(own.stages) or 'none'} (with what they import)",
+            f"  code of: {', '.join(own.stages) or 'none'} (with what they import)",
             f"  what these rules write: {', '.join(before) or 'none'}",
             "Now: it would not run."
             if reasons is None

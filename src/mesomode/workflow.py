@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mesomode.atlas.settings import VISUAL_AREAS
-from mesomode.config import load_config
+from mesomode.config import PACKAGE, load_config
 from mesomode.errors import MesomodeError
 from mesomode.files import canonical_json
 from mesomode.fingerprint import code_digest
@@ -55,9 +55,24 @@ class Plan:
         """The ten visual areas, or those that the phantom of the chosen size has."""
         if self.source == "allen":
             return list(VISUAL_AREAS)
-        from mesomode.phantom.geometry import PRESETS
+        from mesomode.phantom.presets import PRESETS
 
         return list(PRESETS[self.values["phantom"]["size"]].areas)
+
+    def selection(self, *keys: str) -> str:
+        """Ending of the names of what depends on which of Allen's data are wanted.
+
+        Runs share the folder of downloads; with other regions or sessions they
+        must not take each other's lists. Empty for the phantom.
+
+        Parameters
+        ----------
+        *keys : str
+            Keys of the section ``fetch`` that decide.
+        """
+        if self.source != "allen":
+            return ""
+        return "-" + hashlib.sha256(self.settings("fetch", *keys).encode()).hexdigest()[:8]
 
     @property
     def sessions(self) -> list[int]:
@@ -68,23 +83,37 @@ class Plan:
 
         return [FIRST_SESSION + number for number in range(self.values["phantom"]["sessions"])]
 
-    def settings(self, section: str) -> str:
-        """One section as canonical JSON: equal settings give equal text.
+    def settings(self, section: str, *keys: str) -> str:
+        """One section, or some keys of it, as canonical JSON: equal settings give equal text.
 
         Snakemake compares the set of the values of ``params`` without their
         names, so a rule carries each section as one value.
         """
-        return canonical_json(self.values[section])
+        values = self.values[section]
+        return canonical_json({key: values[key] for key in keys or values})
 
     def whole(self) -> str:
         """The whole effective configuration as canonical JSON."""
         return canonical_json(self.values)
 
-    def code(self, stage: str) -> str:
-        """Fingerprint of a stage's code; constant if the configuration switches it off."""
+    def code(self, name: str) -> str:
+        """Fingerprint of the code of a stage, or of modules that are only a part of one.
+
+        Parameters
+        ----------
+        name : str
+            A stage, such as ``"atlas"``; a package without steps, such as
+            ``"phantom"``; or a module, such as ``"fetch.reading"``.
+
+        Returns
+        -------
+        str
+            Constant if the configuration switches the tracking of code off.
+        """
         if not self.values["rerun_on_code_change"]:
-            return f"{stage}: not tracked"
-        return f"{stage}:{code_digest(f'mesomode.{stage}.stage')}"
+            return f"{name}: not tracked"
+        is_stage = (PACKAGE / name / "stage.py").exists()
+        return f"{name}:{code_digest(f'mesomode.{name}' + '.stage' * is_stage)}"
 
 
 def check_writable(folder: str | Path) -> None:

@@ -4,6 +4,12 @@ import json
 import os
 
 ENVIRONMENT = ".envs/allensdk"
+TRACING_KEYS = ("resolution_um", "regions", "transgenic_lines")
+RECORDING_KEYS = ("sessions", "cell_specimens")
+TRACING_MANIFEST = f"{RAW}/tracing{PLAN.selection(*TRACING_KEYS)}.json"
+CONNECTIVITY = f"{RAW}/connectivity{PLAN.selection(*TRACING_KEYS)}.h5"
+RECORDINGS_MANIFEST = f"{RAW}/recordings{PLAN.selection(*RECORDING_KEYS)}.json"
+SESSION = f"{RAW}/session_{{session}}{PLAN.selection(*RECORDING_KEYS)}.h5"
 # the SDK reads what Allen serves; the phantom's files need nothing but the core environment
 READER = "allensdk" if PLAN.source == "allen" else "direct"
 READY_PYTHON = config["access"]["allensdk_python"]
@@ -19,7 +25,7 @@ if PLAN.source == "phantom":
 
     rule phantom_tracing:
         output:
-            manifest=f"{RAW}/tracing.json",
+            manifest=TRACING_MANIFEST,
             truth=f"{RAW}/truth.h5",
         log:
             f"{RUN}/logs/phantom_tracing.log",
@@ -32,7 +38,7 @@ if PLAN.source == "phantom":
         params:
             settings=PLAN.settings("phantom"),
             seed=SEED,
-            code=PLAN.code("fetch"),
+            code=PLAN.code("phantom"),
         message:
             "Making the phantom's tracer experiments"
         conda:
@@ -43,7 +49,7 @@ if PLAN.source == "phantom":
 
     rule phantom_recordings:
         output:
-            manifest=f"{RAW}/recordings.json",
+            manifest=RECORDINGS_MANIFEST,
         log:
             f"{RUN}/logs/phantom_recordings.log",
         benchmark:
@@ -55,7 +61,7 @@ if PLAN.source == "phantom":
         params:
             settings=PLAN.settings("phantom"),
             seed=SEED,
-            code=PLAN.code("fetch"),
+            code=PLAN.code("phantom"),
         message:
             "Making the phantom's recordings"
         conda:
@@ -73,7 +79,7 @@ else:
 
     rule fetch_tracing:
         output:
-            manifest=f"{RAW}/tracing.json",
+            manifest=TRACING_MANIFEST,
         log:
             f"{RUN}/logs/fetch_tracing.log",
         benchmark:
@@ -83,8 +89,8 @@ else:
             mem_mb=megabytes(800),
             runtime=minutes(600),
         params:
-            settings=PLAN.settings("fetch"),
-            code=PLAN.code("fetch"),
+            settings=PLAN.settings("fetch", *TRACING_KEYS),
+            code=PLAN.code("fetch.catalogue"),
         message:
             "Downloading the tracer experiments"
         conda:
@@ -94,8 +100,11 @@ else:
             ' --settings {params.settings:q} --access "$MESOMODE_ACCESS" --log {log}'
 
     rule fetch_recordings:
+        input:
+            # not read: the services are asked by one job at a time
+            after=ancient(TRACING_MANIFEST),
         output:
-            manifest=f"{RAW}/recordings.json",
+            manifest=RECORDINGS_MANIFEST,
         log:
             f"{RUN}/logs/fetch_recordings.log",
         benchmark:
@@ -105,8 +114,8 @@ else:
             mem_mb=megabytes(800),
             runtime=minutes(600),
         params:
-            settings=PLAN.settings("fetch"),
-            code=PLAN.code("fetch"),
+            settings=PLAN.settings("fetch", *RECORDING_KEYS),
+            code=PLAN.code("fetch.catalogue"),
         message:
             "Downloading the recordings"
         conda:
@@ -127,17 +136,17 @@ else:
         conda:
             "../../envs/core.yaml"
         shell:
-            "mesomode allensdk-environment --lock {input.lock} --out {output.ready}" " --log {log}"
+            "mesomode allensdk-environment --lock {input.lock} --out {output.ready} --log {log}"
 
 
 rule read_tracing:
     input:
-        manifest=f"{RAW}/tracing.json",
+        manifest=TRACING_MANIFEST,
         environment=(
             [] if READER == "direct" or READY_PYTHON else ancient(f"{ENVIRONMENT}/ready.json")
         ),
     output:
-        file=f"{RAW}/connectivity.h5",
+        file=CONNECTIVITY,
     log:
         f"{RUN}/logs/read_tracing.log",
     benchmark:
@@ -148,7 +157,8 @@ rule read_tracing:
         runtime=minutes(60),
     params:
         reader=READER,
-        code=PLAN.code("fetch"),
+        code=PLAN.code("fetch.reading"),
+        sdk=PLAN.code("fetch.read_allensdk"),
     message:
         "Reading the tracer experiments ({params.reader})"
     conda:
@@ -160,12 +170,12 @@ rule read_tracing:
 
 rule read_recordings:
     input:
-        manifest=f"{RAW}/recordings.json",
+        manifest=RECORDINGS_MANIFEST,
         environment=(
             [] if READER == "direct" or READY_PYTHON else ancient(f"{ENVIRONMENT}/ready.json")
         ),
     output:
-        file=f"{RAW}/session_{{session}}.h5",
+        file=SESSION,
     log:
         f"{RUN}/logs/read_recordings_{{session}}.log",
     benchmark:
@@ -178,11 +188,13 @@ rule read_recordings:
         runtime=minutes(60),
     params:
         reader=READER,
-        code=PLAN.code("fetch"),
+        code=PLAN.code("fetch.reading"),
+        sdk=PLAN.code("fetch.read_allensdk"),
     message:
         "Reading the session {wildcards.session} ({params.reader})"
     conda:
         "../../envs/core.yaml"
     shell:
         "mesomode read-recordings --manifest {input.manifest} --session {wildcards.session}"
-        ' --out {output.file} --reader {params.reader} --allensdk-python "$MESOMODE_ALLENSDK_PYTHON" --log {log}'
+        " --out {output.file} --reader {params.reader}"
+        ' --allensdk-python "$MESOMODE_ALLENSDK_PYTHON" --log {log}'

@@ -5,7 +5,7 @@ TARGETS += [f"{RUN}/atlas.zarr"]
 
 rule atlas:
     input:
-        raw=f"{RAW}/connectivity.h5",
+        raw=CONNECTIVITY,
     output:
         store=directory(f"{RUN}/atlas.zarr"),
     log:

@@ -5,7 +5,7 @@ TARGETS += [f"{RUN}/tracing.zarr"]
 
 rule tracing:
     input:
-        raw=f"{RAW}/connectivity.h5",
+        raw=CONNECTIVITY,
         atlas=f"{RUN}/atlas.zarr",
     output:
         store=directory(f"{RUN}/tracing.zarr"),

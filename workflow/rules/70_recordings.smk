@@ -5,7 +5,7 @@ TARGETS += expand(f"{RUN}/recordings/{{session}}.zarr", session=PLAN.sessions)
 
 rule recordings:
     input:
-        raw=f"{RAW}/session_{{session}}.h5",
+        raw=SESSION,
     output:
         store=directory(f"{RUN}/recordings/{{session}}.zarr"),
     log:

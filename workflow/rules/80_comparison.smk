@@ -25,6 +25,7 @@ rule comparison:
     conda:
         "../../envs/core.yaml"
     shell:
-        "mesomode comparison $(printf -- '--dynamics %s ' {input.dynamics})"
-        " $(printf -- '--recordings %s ' {input.recordings}) --out {output.store}"
+        "mesomode comparison --out {output.store}"
+        " $(for store in {input.dynamics}; do echo --dynamics $store; done)"
+        " $(for store in {input.recordings}; do echo --recordings $store; done)"
         " --settings {params.settings:q} --log {log}"
