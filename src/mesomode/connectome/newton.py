@@ -170,9 +170,8 @@ class Newton:
             np.negative(gradient, out=gradient)
             self.hold_undetermined(gradient)
         square = self.precondition()
-        gap = 0.25 * square / max(terms.total, self.floor)
-        if not np.isfinite(gap):
-            gap = 0.0  # everything is zero: nothing was projected anywhere
+        scale = max(terms.total, self.floor)  # 0 if nothing was projected anywhere
+        gap = 0.25 * square / scale if scale > 0.0 else 0.0
         record = self.report(
             step=step,
             objective=terms.total,

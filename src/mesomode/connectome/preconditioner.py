@@ -227,7 +227,8 @@ def _cholesky(matrix: Array) -> Array:
     extra = 1e-9
     while len(matrix):
         try:
-            return np.linalg.cholesky(matrix + extra * np.eye(len(matrix)))
+            factor: Array = scipy.linalg.cholesky(matrix + extra * np.eye(len(matrix)), lower=True)
+            return factor
         except np.linalg.LinAlgError:
             extra *= 100.0
     return matrix

@@ -1,0 +1,272 @@
+"""The nonnegative spline regression: solutions, certificates and invariances."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.optimize import minimize
+
+from mesomode.connectome import preconditioner, spline
+from mesomode.connectome.laplacian import graph_laplacian
+from mesomode.connectome.memory import require_memory
+from mesomode.connectome.objective import Objective
+from mesomode.connectome.spline import fit_spline
+from mesomode.errors import MemoryLimitError, SolverError
+from tests.connectome.problems import (
+    Problem,
+    dense_system,
+    objective_of,
+    one_dimensional,
+    random_problem,
+)
+
+
+@pytest.fixture
+def two_levels(monkeypatch):
+    """Use the coarse grid on small problems, too."""
+    monkeypatch.setattr(preconditioner, "EXACT_BELOW", 10)
+
+
+def fit(problem, smoothing, **options):
+    return fit_spline(*problem, smoothing, **{"tolerance": 1e-9, **options})
+
+
+@pytest.mark.parametrize("smoothing", [0.03, 0.3, 3.0])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_agrees_with_a_generic_convex_solver(seed, smoothing):
+    cvxpy = pytest.importorskip("cvxpy")
+    problem = random_problem(seed, shape=(4, 4, 2), experiments=3)
+    assert len(problem.injection) > 19
+    x, y, omega, source, target = problem
+    weights = cvxpy.Variable((len(y), len(x)), nonneg=True)
+    misfit = cvxpy.sum_squares(cvxpy.multiply(omega, weights @ x - y))
+    rough = cvxpy.sum_squares(target.toarray() @ weights + weights @ source.toarray())
+    cvxpy.Problem(cvxpy.Minimize(misfit + smoothing * 3 / len(x) * rough)).solve(
+        solver="CLARABEL", tol_gap_rel=1e-12, tol_gap_abs=1e-12, tol_feas=1e-12
+    )
+    result = fit(problem, smoothing)
+    expected = weights.value
+    assert np.linalg.norm(result.weights - expected) < 1e-6 * np.linalg.norm(expected)
+    assert (result.weights == 0).any(), "the constraint must bind for this to be a test"
+
+
+@pytest.mark.parametrize("targets", [None, (5, 5, 3)])
+def test_agrees_with_quasi_newton(targets, two_levels):
+    problem = random_problem(4, shape=(5, 5, 3), targets=targets)
+    objective = Objective(*problem, 1.0)
+
+    def value_and_gradient(flat):
+        terms, gradient = objective.value_and_gradient(flat.reshape(objective.shape))
+        return terms.total, gradient.ravel()
+
+    size = objective.shape[0] * objective.shape[1]
+    twin = minimize(
+        value_and_gradient,
+        np.zeros(size),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, None)] * size,
+        options={"maxiter": 20000, "maxfun": 20000, "ftol": 1e-15, "gtol": 1e-9, "maxcor": 30},
+    )
+    result = fit(problem, 1.0)
+    assert result.converged
+    assert_allclose(result.terms.total, twin.fun, rtol=1e-8)
+    assert result.terms.total <= twin.fun * (1 + 1e-10)
+    distance = np.linalg.norm(result.weights.ravel() - twin.x) / np.linalg.norm(twin.x)
+    assert distance < 1e-3
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 10.0])
+def test_linear_solution_solves_the_normal_equations(smoothing, two_levels):
+    problem = random_problem(6, targets=(4, 5, 3))
+    half, right = dense_system(problem, smoothing)
+    expected = np.linalg.solve(half, right)
+    result = fit(problem, smoothing, nonnegative=False, tolerance=1e-10)
+    distance = np.linalg.norm(result.weights.ravel() - expected)
+    assert distance < 1e-5 * np.linalg.norm(expected)
+    assert (result.weights < 0).any()
+    assert np.isnan(result.gap_bound)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("smoothing", [0.01, 1.0, 1e4])
+def test_certificate(seed, smoothing, two_levels):
+    problem = random_problem(10 + seed, experiments=5)
+    result = fit(problem, smoothing, tolerance=1e-8)
+    assert result.converged
+    assert (result.weights >= 0).all()
+    again = Objective(*problem, smoothing)
+    assert_allclose(result.kkt_residual, again.kkt_residual(result.weights), rtol=1e-9, atol=1e-14)
+    assert result.kkt_residual < 1e-8
+    total = objective_of(problem, smoothing, result.weights)
+    assert_allclose(result.terms.total, total, rtol=1e-12)
+    assert -1e-10 < result.gap_bound < 1e-6
+    # the bound holds for a rough fit, too: no better solution lies below it
+    rough = fit(problem, smoothing, tolerance=1e-2, maximum_steps=1)
+    lower = rough.terms.total * (1 - rough.gap_bound)
+    assert lower <= result.terms.total * (1 + 1e-12)
+
+
+def test_permuting_experiments_and_voxels_changes_nothing(two_levels):
+    generator = np.random.default_rng(8)
+    problem = random_problem(8, targets=(5, 4, 3))
+    base = fit(problem, 2.0, tolerance=1e-11).weights
+    e = generator.permutation(problem.injection.shape[1])
+    s = generator.permutation(len(problem.injection))
+    t = generator.permutation(len(problem.projection))
+    permuted = Problem(
+        problem.injection[s][:, e],
+        problem.projection[t][:, e],
+        problem.observed[t][:, e],
+        problem.source_laplacian[s][:, s],
+        problem.target_laplacian[t][:, t],
+    )
+    result = fit(permuted, 2.0, tolerance=1e-11).weights
+    assert np.linalg.norm(result - base[t][:, s]) < 1e-5 * np.linalg.norm(base)
+
+
+@pytest.mark.parametrize("factor", [1e-6, 7.0, 1e5])
+def test_scaling_the_projections_scales_the_weights(factor):
+    problem = random_problem(9)
+    base = fit(problem, 2.0).weights
+    scaled = fit(problem._replace(projection=factor * problem.projection), 2.0).weights
+    assert np.linalg.norm(scaled / factor - base) < 1e-9 * np.linalg.norm(base)
+
+
+def test_large_lambda_makes_the_weights_constant():
+    problem = random_problem(11)
+    problem = problem._replace(projection=np.abs(problem.projection))
+    weights = fit(problem, 1e9).weights
+    x, y, omega = problem[:3]
+    total = x.sum(0)
+    constant = (omega * y * total).sum() / (omega * total**2).sum()
+    assert_allclose(weights, constant, rtol=1e-5)
+
+
+def test_small_lambda_interpolates_separable_experiments():
+    generator = np.random.default_rng(12)
+    injection = np.zeros((12, 3))
+    for k in range(3):
+        injection[4 * k : 4 * k + 3, k] = generator.uniform(0.5, 1, 3)
+    projection = generator.uniform(0, 1, (12, 3))
+    observed = generator.uniform(size=(12, 3)) > 0.3
+    laplacian = graph_laplacian(np.arange(12)[:, None])
+    weights = fit_spline(injection, projection, observed, laplacian, laplacian, 1e-7).weights
+    assert_allclose((weights @ injection)[observed], projection[observed], atol=1e-4)
+
+
+def test_unobserved_projections_may_be_anything():
+    problem = random_problem(13)
+    base = fit(problem, 1.0).weights
+    for garbage in (np.nan, np.inf, -1e300):
+        dirty = np.where(problem.observed, problem.projection, garbage)
+        np.testing.assert_array_equal(fit(problem._replace(projection=dirty), 1.0).weights, base)
+
+
+def test_a_target_that_was_never_observed_is_interpolated():
+    problem = random_problem(14)
+    observed = problem.observed.copy()
+    observed[3] = False
+    result = fit(problem._replace(observed=observed), 1.0)
+    assert result.converged
+    assert result.undetermined == 0.0
+    assert np.isfinite(result.weights).all()
+    assert result.weights[3].any()
+
+
+def test_disconnected_grids(two_levels):
+    """Two pieces: what experiments reach is fitted, what none reaches is zero and said so."""
+    piece = np.array([*np.ndindex(6, 3)])
+    voxels = np.concatenate([piece, piece + [9, 0]])
+    laplacian = graph_laplacian(voxels)
+    generator = np.random.default_rng(15)
+    first = np.arange(18)
+    injection = np.zeros((36, 3))
+    injection[first] = generator.uniform(size=(18, 3))
+    projection = generator.uniform(0.2, 1, (36, 3))
+    observed = np.ones((36, 3), bool)
+    problem = Problem(injection, projection, observed, laplacian, laplacian)
+    result = fit(problem, 1.0)
+    assert result.converged
+    assert result.undetermined == 0.5
+    assert (result.weights[:, 18:] == 0).all()
+    assert result.weights[:, :18].any(axis=0).all()
+    assert abs(result.gap_bound) < 1e-6
+    half, right = dense_system(problem, 1.0)
+    linear = fit(problem, 1.0, nonnegative=False, tolerance=1e-10).weights.ravel()
+    assert_allclose(half @ linear, right, atol=1e-6)
+
+
+def test_nothing_projected_anywhere():
+    problem = random_problem(16)
+    result = fit(problem._replace(projection=np.zeros_like(problem.projection)), 1.0)
+    assert result.converged
+    assert not result.weights.any()
+    assert result.terms.total == 0.0
+
+
+def test_a_start_of_ones_own_leads_to_the_same_weights():
+    problem = random_problem(17)
+    base = fit(problem, 1.0, tolerance=1e-11).weights
+    start = np.random.default_rng(0).uniform(0, 3, base.shape)
+    again = fit(problem, 1.0, tolerance=1e-11, start=start)
+    assert again.converged
+    assert np.linalg.norm(again.weights - base) < 1e-5 * np.linalg.norm(base)
+
+
+def test_progress_and_history():
+    states = []
+    result = fit(random_problem(18), 1.0, progress=states.append)
+    assert [r.step for r in result.history] == list(range(result.steps + 1))
+    assert result.history[-1].kkt_residual == result.kkt_residual
+    assert len(states) >= result.history[-1].products
+    assert all(b.products >= a.products for a, b in pairwise(states))
+
+
+def test_too_few_steps_are_admitted():
+    result = fit(random_problem(19), 0.01, tolerance=1e-12, maximum_steps=1)
+    assert not result.converged
+
+
+def test_numbers_beyond_double_precision():
+    problem = random_problem(3)
+    with pytest.raises(SolverError, match="not finite"), np.errstate(all="ignore"):
+        fit(problem._replace(projection=1e200 * problem.projection), 1.0)
+
+
+def test_memory_is_stated_before_it_is_taken(monkeypatch):
+    with pytest.raises(MemoryLimitError, match=r"3\.3 GB .* 1\.0 GB are free"):
+        require_memory(spline.memory_needed(7500, 7500), "fitting", available=10**9)
+    require_memory(10**8, "something small", available=0)
+
+
+# The paper's one-dimensional problem
+
+
+def relative_error(weights: np.ndarray, truth: np.ndarray) -> float:
+    return float(np.linalg.norm(weights - truth) / np.linalg.norm(truth))
+
+
+@pytest.mark.slow
+def test_one_dimensional_problem_of_the_paper():
+    """The paper reports 11 % on one draw; without Omega or smoothing it is visibly wrong."""
+    errors, without_mask = [], []
+    for seed in range(20):
+        problem, truth = one_dimensional(seed)
+        result = fit(problem, 100.0, tolerance=1e-4, bound=False)
+        assert result.converged
+        errors.append(relative_error(result.weights, truth))
+        blind = problem._replace(observed=np.ones_like(problem.observed))
+        result = fit(blind, 100.0, tolerance=1e-3, bound=False)
+        without_mask.append(relative_error(result.weights, truth))
+    assert 0.09 < np.mean(errors) < 0.17, np.mean(errors)
+    assert min(errors) < 0.11 < max(errors)
+    assert (np.array(without_mask) > 2 * np.array(errors)).all()
+
+
+def test_one_dimensional_problem_without_smoothing():
+    problem, truth = one_dimensional(2, points=60)
+    good = fit(problem, 1.0, tolerance=1e-4).weights
+    bad = fit(problem, 1e-6, tolerance=1e-4, maximum_steps=200, bound=False).weights
+    assert relative_error(bad, truth) > 1.5 * relative_error(good, truth)
