@@ -137,7 +137,7 @@ def _read(path: Path, edge_keys: Sequence[str] | None) -> Mapping[str, Any]:
 def _read_npz(path: Path) -> dict[str, Any]:
     """All arrays but those of objects, which would have to be unpickled."""
     arrays = {}
-    with np.load(path, allow_pickle=False) as file:
+    with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
         for name in file.files:
             try:
                 arrays[name] = file[name]

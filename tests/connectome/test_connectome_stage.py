@@ -1,0 +1,255 @@
+"""The steps of the stage ``connectome`` on stores."""
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+from numpy.testing import assert_allclose, assert_array_equal
+from pydantic import ValidationError
+
+from mesomode.atlas.stage import SCHEMA as ATLAS
+from mesomode.connectome.laplacian import graph_laplacian
+from mesomode.connectome.objective import Objective
+from mesomode.connectome.settings import Settings
+from mesomode.connectome.stage import (
+    SCHEMA,
+    TRUTH_SCHEMA,
+    connectome_file,
+    connectome_regional,
+    connectome_truth,
+    connectome_voxel,
+)
+from mesomode.errors import DataError
+from mesomode.steps import Provenance, run_step
+from mesomode.store import open_store, verify_store, write_store
+from mesomode.tracing.stage import SCHEMA as TRACING
+
+SHAPE = (6, 4, 12)
+CONTRALATERAL = 0.25
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """A brain of 6 x 4 x 12 voxels with two regions, targets on both sides, known weights."""
+    folder = tmp_path_factory.mktemp("inputs")
+    generator = np.random.default_rng(1)
+    right = np.array([(a, d, m) for a in range(6) for d in range(3) for m in range(7, 11)])
+    left = right * [1, 1, -1] + [0, 0, SHAPE[2] - 1]
+    region = np.where(right[:, 0] < 3, 385, 409)
+    near = np.exp(-np.sum((right[:, None] - right) ** 2, axis=2) / 8.0)
+    ipsilateral = (0.2 * near * (near > 0.05)).astype(np.float32)
+    truth = np.concatenate([ipsilateral, np.float32(CONTRALATERAL) * ipsilateral])
+    centre = right[np.linspace(2, len(right) - 3, 8).astype(int)]
+    injection = np.clip(1.3 - np.linalg.norm(right[:, None] - centre, axis=2) / 2, 0, 1).astype(
+        np.float32
+    )
+    projection = truth @ injection + 0.01 * generator.standard_normal((2 * len(right), 8))
+    observed = np.concatenate([injection == 0, np.ones_like(injection, bool)])
+    projection = np.where(observed, projection, np.nan).astype(np.float32)
+
+    regions = [
+        {"id": 385, "acronym": "VISp", "name": "Primary visual area", "rgb": [8, 133, 140]},
+        {"id": 409, "acronym": "VISl", "name": "Lateral visual area", "rgb": [8, 133, 140]},
+    ]
+    target = np.concatenate([right, left])
+    atlas = {
+        "annotation": (("ap", "dv", "ml"), np.zeros(SHAPE, np.uint32)),
+        "template": (("ap", "dv", "ml"), np.zeros(SHAPE, np.uint16)),
+        "source_voxel": (("source", "axis"), right.astype(np.int32)),
+        "source_position": (("source", "axis"), right.astype(np.float32)),
+        "source_region": ("source", region),
+        "target_voxel": (("target", "axis"), target.astype(np.int32)),
+        "target_position": (("target", "axis"), target.astype(np.float32)),
+        "target_region": ("target", np.tile(region, 2)),
+        "target_hemisphere": ("target", np.repeat(np.array([1, 2], np.int8), len(right))),
+    }
+    axes = dict(
+        zip(("ap", "dv", "ml"), (np.arange(n, dtype=np.float32) for n in SHAPE), strict=True)
+    )
+    record = Provenance(step="test")
+    attributes = {"regions": regions, "resolution_um": 100}
+    write_store(folder / "atlas.zarr", xr.Dataset(atlas, axes, attributes), ATLAS, record)
+    experiments, nothing = 8, np.zeros(8, np.float32)
+    tracing = {
+        "injection_density": (("source", "experiment"), injection),
+        "projection_density": (("target", "experiment"), projection),
+        "observed": (("target", "experiment"), observed),
+        "injection_centroid": (("experiment", "axis"), centre.astype(np.float32)),
+        "injection_volume": ("experiment", nothing),
+        "fraction_inside": ("experiment", nothing),
+        "primary_region": ("experiment", np.where(centre[:, 0] < 3, 385, 409)),
+        "flipped": ("experiment", np.zeros(experiments, bool)),
+        "candidate_reason": ("candidate", np.zeros(experiments, np.int8)),
+        "candidate_fraction_inside": ("candidate", nothing),
+        "candidate_volume": ("candidate", nothing),
+    }
+    ids = np.arange(experiments, dtype=np.int64) + 100
+    dataset = xr.Dataset(tracing, {"experiment": ids, "candidate": ids})
+    write_store(folder / "tracing.zarr", dataset, TRACING, record)
+    order = generator.permutation(len(right))
+    with h5py.File(folder / "truth.h5", "w") as file:
+        file["weights"] = ipsilateral[np.ix_(order, order)]
+        file["source_voxels"] = file["target_voxels"] = right[order].astype(np.int16)
+        file.attrs["contralateral"] = CONTRALATERAL
+    return folder, truth
+
+
+def fitted(step, folder, out, **settings):
+    run_step(
+        step,
+        atlas=folder / "atlas.zarr",
+        tracing=folder / "tracing.zarr",
+        out=out,
+        settings=Settings(**settings),
+        seed=1,
+        threads=1,
+    )
+    assert verify_store(out) == []
+    with open_store(out, SCHEMA) as dataset:
+        return dataset.load()
+
+
+@pytest.fixture(scope="module")
+def voxel(inputs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("voxel") / "voxel.zarr"
+    return out, fitted(connectome_voxel, inputs[0], out, smoothing=1e-3)
+
+
+@pytest.fixture(scope="module")
+def regional(inputs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("regional") / "regional.zarr"
+    return out, fitted(connectome_regional, inputs[0], out)
+
+
+def test_voxel_model_carries_its_certificate(inputs, voxel):
+    found = voxel[1]
+    with open_store(inputs[0] / "tracing.zarr") as tracing:
+        objective = Objective(
+            tracing["injection_density"].values,
+            tracing["projection_density"].values,
+            tracing["observed"].values,
+            graph_laplacian(found["source_voxel"].values),
+            graph_laplacian(found["target_voxel"].values),
+            1e-3,
+        )
+    weights = found["weights"].values.astype(float)
+    assert (weights >= 0).all()
+    assert found["converged"]
+    assert_allclose(found["objective"], objective.value(weights).total, rtol=1e-5)
+    assert_allclose(found["objective"], found["misfit"] + found["penalty"], rtol=1e-12)
+    assert found["kkt_residual"] <= 1e-6
+    assert found["gap_estimate"] <= 1e-6
+    assert found["gap_bound"] <= 1e-5
+    assert found["undetermined_fraction"] == 0
+    assert found["step_kkt_residual"][-1] == found["kkt_residual"]
+    assert found.attrs["model"] == "voxel"
+    assert found.attrs["smoothing"] == 1e-3
+
+
+def test_both_models_share_the_hold_out_and_voxels_win(voxel, regional):
+    fine, coarse = voxel[1], regional[1]
+    assert_array_equal(fine["test"], coarse["test"])
+    assert fine["test"].sum() == 2
+    assert fine["test_voxel_error"] < 0.5 * coarse["test_voxel_error"]
+    assert fine["voxel_error"] < coarse["voxel_error"]
+    assert fine["train_voxel_error"] < fine["test_voxel_error"]
+    for found in (fine, coarse):
+        assert_array_equal(found["experiment"], np.arange(8) + 100)
+        assert np.isfinite(found["experiment_error"]).all()
+        assert np.isfinite(found["holdout_experiment_error"]).all()
+
+
+def test_regional_model_is_constant_on_regions(regional):
+    found = regional[1]
+    assert found.attrs["model"] == "regional"
+    assert len(np.unique(found["weights"].values)) <= 8
+    rows = (found["target_region"] == 385) & (found["target_hemisphere"] == 2)
+    block = found["weights"].values[np.ix_(rows.values, (found["source_region"] == 409).values)]
+    group = (found["target_group_region"] == 385) & (found["target_group_hemisphere"] == 2)
+    mean = found["regional_weights"][group.values][0, found["source_group_region"] == 409]
+    assert_allclose(block, mean.item(), rtol=1e-6)
+
+
+def test_truth_is_aligned_by_voxel_and_hemisphere(inputs, voxel, regional, tmp_path):
+    folder, truth = inputs
+    run_step(
+        connectome_truth,
+        truth=folder / "truth.h5",
+        atlas=folder / "atlas.zarr",
+        models=[voxel[0], regional[0]],
+        out=tmp_path / "truth.zarr",
+        threads=1,
+    )
+    with open_store(tmp_path / "truth.zarr", TRUTH_SCHEMA) as found:
+        assert found.attrs["models"] == ["voxel", "regional"]
+        assert_allclose(found["weights"], truth, rtol=1e-6)
+        weights = voxel[1]["weights"].values
+        error = np.linalg.norm(weights - truth) / np.linalg.norm(truth)
+        assert_allclose(found["relative_error"][0], error, rtol=1e-5)
+        assert found["relative_error"][0] < 0.7 * found["relative_error"][1]
+        assert found["correlation"][0] > 0.9
+        values = np.linalg.svd(truth.astype(float), compute_uv=False)
+        assert_allclose(found["true_singular_value"], values, rtol=1e-6, atol=1e-6)
+
+
+def test_boundaries_and_no_hold_out(inputs, tmp_path):
+    found = fitted(
+        connectome_voxel,
+        inputs[0],
+        tmp_path / "v.zarr",
+        smoothing=1e9,
+        boundaries="regional",
+        holdout_fraction=0,
+    )
+    assert "test" not in found
+    blocks = found["regional_weights"].values
+    expected = blocks[
+        np.ix_(
+            2 * (found["target_hemisphere"].values == 2) + (found["target_region"].values == 409),
+            (found["source_region"].values == 409).astype(int),
+        )
+    ]
+    assert_allclose(found["weights"], expected, rtol=1e-3)
+    assert np.ptp(blocks) > 0.1 * blocks.max(), "the regions differ"
+
+
+def test_same_seed_same_store(inputs, tmp_path):
+    runs = [
+        fitted(connectome_voxel, inputs[0], tmp_path / f"{i}.zarr", smoothing=0.1) for i in range(2)
+    ]
+    assert runs[0].attrs["mesomode"]["digests"] == runs[1].attrs["mesomode"]["digests"]
+
+
+def test_a_fit_that_did_not_converge_says_so(inputs, tmp_path, caplog):
+    found = fitted(
+        connectome_voxel,
+        inputs[0],
+        tmp_path / "v.zarr",
+        smoothing=1e-3,
+        maximum_iterations=1,
+        tolerance=1e-10,
+        holdout_fraction=0,
+    )
+    assert not found["converged"]
+    assert "raise connectome.maximum_iterations" in caplog.text
+
+
+def test_file_of_ones_own(tmp_path):
+    np.savez(tmp_path / "c.npz", a=np.array([[0.0, 2.0], [1.0, 0.0]]))
+    settings = Settings(source="file", file=str(tmp_path / "c.npz"))
+    run_step(
+        connectome_file, file=tmp_path / "c.npz", out=tmp_path / "file.zarr", settings=settings
+    )
+    with open_store(tmp_path / "file.zarr", SCHEMA) as found:
+        assert_array_equal(found["weights"], [[0, 1], [2, 0]])
+        assert found.attrs["model"] == "file"
+    wrong = Settings(source="file", file="c.npz", file_key="b")
+    with pytest.raises(DataError, match="'b'"):
+        run_step(connectome_file, file=tmp_path / "c.npz", out=tmp_path / "f.zarr", settings=wrong)
+
+
+def test_settings_that_contradict_each_other():
+    with pytest.raises(ValidationError, match=r"set connectome\.file"):
+        Settings(source="file")
+    with pytest.raises(ValidationError, match="set one of them"):
+        Settings(file_key="a", file_edge_keys=("a", "b", "c"))
