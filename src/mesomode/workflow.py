@@ -12,9 +12,11 @@ from typing import Any
 
 from mesomode.atlas.settings import VISUAL_AREAS
 from mesomode.config import PACKAGE, load_config
+from mesomode.connectome.settings import PUBLISHED_SMOOTHING
 from mesomode.errors import MesomodeError
 from mesomode.files import canonical_json
 from mesomode.fingerprint import code_digest
+from mesomode.phantom.presets import PRESETS
 
 
 class Plan:
@@ -37,6 +39,8 @@ class Plan:
         self.source: str = self.values["source"]
         if self.values["atlas"]["regions"] is None:
             self.values["atlas"]["regions"] = self._default_regions()
+        if self.values["connectome"]["smoothing"] is None:
+            self.values["connectome"]["smoothing"] = self._default_smoothing()
         if self.values["fetch"]["regions"] is None:
             self.values["fetch"]["regions"] = self.values["atlas"]["regions"]
         self.seed: int = self.values["seed"]
@@ -55,9 +59,13 @@ class Plan:
         """The ten visual areas, or those that the phantom of the chosen size has."""
         if self.source == "allen":
             return list(VISUAL_AREAS)
-        from mesomode.phantom.presets import PRESETS
-
         return list(PRESETS[self.values["phantom"]["size"]].areas)
+
+    def _default_smoothing(self) -> float:
+        """The published lambda, or the one that suits the phantom of the chosen size."""
+        if self.source == "allen":
+            return PUBLISHED_SMOOTHING
+        return PRESETS[self.values["phantom"]["size"]].smoothing
 
     def selection(self, *keys: str) -> str:
         """Ending of the names of what depends on which of Allen's data are wanted.

@@ -9,6 +9,10 @@ from pydantic import model_validator
 from mesomode.settings import Field, SettingsBase
 
 
+PUBLISHED_SMOOTHING = 1e5
+"""Lambda that cross-validation chose on the mouse visual system (Harris et al. 2016)."""
+
+
 class Settings(SettingsBase):
     """The voxel connectome (nonnegative spline regression), its baseline, or one's own file."""
 
@@ -16,10 +20,11 @@ class Settings(SettingsBase):
     """Where the connectome comes from: 'fit' estimates it from the tracer experiments, 'file'
     reads a matrix or edge list of your own (key file)."""
 
-    smoothing: float = Field(default=1e5, ge=1e-3, le=1e15)
-    """Lambda of the spline regression, above 0; 1e5 was chosen by cross-validation on the mouse
-    visual system. Larger: smoother weights, more bias. Smaller: finer detail, more variance;
-    vary it by factors of 10 and watch the hold-out error."""
+    smoothing: float | None = Field(default=None, ge=1e-3, le=1e15)
+    """Lambda of the spline regression, above 0. Larger: smoother weights, more bias. Smaller:
+    finer detail, more variance; vary it by factors of 10 and watch the hold-out error. null:
+    1e5, which cross-validation chose on the mouse visual system (Harris et al. 2016), or what
+    suits the size of the phantom."""
 
     boundaries: Literal["none", "regional"] = "none"
     """Whether smoothness is asked across the boundaries of regions ('none': yes) or only within

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mesomode.connectome.settings import Settings
+from mesomode.connectome.settings import PUBLISHED_SMOOTHING, Settings
 from mesomode.steps import Input, Output, Provenance, logger, step
 from mesomode.store import Schema, Variable, open_store, write_store
 
@@ -185,7 +185,7 @@ def connectome_voxel(
             data.observed[:, chosen],
             source,
             target,
-            settings.smoothing,
+            settings.smoothing or PUBLISHED_SMOOTHING,
             tolerance=tolerance,
             maximum_steps=settings.maximum_iterations,
             bound=bound,
@@ -564,7 +564,7 @@ def _write(
         coords={"experiment": data.experiment},
         attrs={
             "model": provenance.step.removeprefix("connectome-").removeprefix("connectome_"),
-            "smoothing": settings.smoothing,
+            "smoothing": settings.smoothing or PUBLISHED_SMOOTHING,
             "regions": data.regions,
         },
     )

@@ -24,7 +24,11 @@ class Preset:
     volume : float
         Median volume of a usable injection in mm³.
     width : float
-        Standard deviation of the bumps of the true weights, in voxels.
+        Standard deviation of the bumps of the true weights, in voxels: as wide, relative to
+        the areas, as those of the mouse.
+    smoothing : float
+        Lambda of the spline regression that suits this size (lowest hold-out error among
+        powers of 10 and their half steps): smaller bumps want less of it.
     """
 
     scale: float
@@ -33,11 +37,12 @@ class Preset:
     experiments: int
     volume: float
     width: float
+    smoothing: float
 
 
 PRESETS = {
-    "tiny": Preset(0.215, 6.0, ("VISp", "VISl", "VISal", "VISpm"), 8, 0.018, 2.5),
-    "small": Preset(0.485, 6.5, VISUAL_AREAS, 28, 0.06, 4.0),
-    "medium": Preset(0.72, 7.0, VISUAL_AREAS, 28, 0.11, 4.0),
-    "visual": Preset(1.05, 7.0, VISUAL_AREAS, 28, 0.17, 4.0),
+    "tiny": Preset(0.215, 6.0, ("VISp", "VISl", "VISal", "VISpm"), 8, 0.018, 2.5, 1e2),
+    "small": Preset(0.485, 6.5, VISUAL_AREAS, 28, 0.06, 2.0, 3e2),
+    "medium": Preset(0.72, 7.0, VISUAL_AREAS, 28, 0.11, 3.0, 1e4),
+    "visual": Preset(1.05, 7.0, VISUAL_AREAS, 28, 0.17, 4.0, 1e5),
 }
