@@ -143,7 +143,7 @@ rule figure_connectome:
     conda:
         "../../envs/core.yaml"
     shell:
-        "mesomode figure-connectome $(printf -- '--models %s ' {input.models})"
+        "mesomode figure-connectome $(for store in {input.models}; do echo --models $store; done)"
         " --png {output.png} --svg {output.svg}"
         " --settings {params.settings:q} --log {log}"
 
@@ -177,7 +177,7 @@ rule figure_fit:
         "../../envs/core.yaml"
     shell:
         "mesomode figure-fit --tracing {input.tracing}"
-        " $(printf -- '--models %s ' {input.models})"
+        " $(for store in {input.models}; do echo --models $store; done)"
         " --png {output.png} --svg {output.svg}"
         " --settings {params.settings:q} --log {log}"
 
@@ -212,7 +212,7 @@ rule figure_truth:
         "../../envs/core.yaml"
     shell:
         "mesomode figure-truth --atlas {input.atlas} --truth {input.truth}"
-        " $(printf -- '--models %s ' {input.models})"
+        " $(for store in {input.models}; do echo --models $store; done)"
         " --png {output.png} --svg {output.svg}"
         " --settings {params.settings:q} --log {log}"
 
@@ -244,7 +244,7 @@ rule figure_network:
     conda:
         "../../envs/core.yaml"
     shell:
-        "mesomode figure-network $(printf -- '--network %s ' {input.network})"
+        "mesomode figure-network $(for store in {input.network}; do echo --network $store; done)"
         " --png {output.png} --svg {output.svg}"
         " --settings {params.settings:q} --log {log}"
 
@@ -276,7 +276,7 @@ rule figure_dynamics:
     conda:
         "../../envs/core.yaml"
     shell:
-        "mesomode figure-dynamics $(printf -- '--dynamics %s ' {input.dynamics})"
+        "mesomode figure-dynamics $(for store in {input.dynamics}; do echo --dynamics $store; done)"
         " --png {output.png} --svg {output.svg}"
         " --settings {params.settings:q} --log {log}"
 
@@ -380,9 +380,9 @@ rule summary:
         "../../envs/core.yaml"
     shell:
         "mesomode summary --atlas {input.atlas} --tracing {input.tracing}"
-        " $(printf -- '--connectome %s ' {input.connectome})"
-        " $(printf -- '--network %s ' {input.network})"
-        " $(printf -- '--dynamics %s ' {input.dynamics})"
-        " $(for path in {input.recordings}; do echo --recordings $path; done)"
+        " $(for store in {input.connectome}; do echo --connectome $store; done)"
+        " $(for store in {input.network}; do echo --network $store; done)"
+        " $(for store in {input.dynamics}; do echo --dynamics $store; done)"
+        " $(for store in {input.recordings}; do echo --recordings $store; done)"
         " --comparison {input.comparison} --csv {output.csv} --html {output.html}"
         " --log {log}"

@@ -12,10 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from mesomode.report.network import draw_table, variant_colour, variant_name
-from mesomode.report.style import GREY, MUTED, counted, new_figure, number, styled, with_error
+from mesomode.report.style import GREY, counted, new_figure, number, styled, with_error
 
 if TYPE_CHECKING:
     import xarray as xr
+
+SESSION_COLOURS = ("#117733", "#882255", "#999933", "#332288", "#44AA99", "#AA4499", "#777777")
+"""Of Tol's muted colours, those that can be read as text and are not those of the networks."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,9 @@ def colours_of(systems: Sequence[Compared]) -> list[str]:
     """Muted colours for recordings; networks have theirs in all figures."""
     sessions = [system.name for system in systems if system.recording]
     return [
-        MUTED[(3 + sessions.index(s.name)) % len(MUTED)] if s.recording else variant_colour(s.name)
+        SESSION_COLOURS[sessions.index(s.name) % len(SESSION_COLOURS)]
+        if s.recording
+        else variant_colour(s.name)
         for s in systems
     ]
 

@@ -108,7 +108,8 @@ def _tuning(axes: Axes, session: Session) -> None:
     if not tested:
         nothing_to_show(axes, "no stimulus could be tested")
         return
-    edges = np.linspace(0, 20, 41)
+    strongest = max(-np.log10(max(float(p.min()), 1e-300)) for _, p in tested)
+    edges = np.linspace(0, min(max(np.ceil(strongest), 4), 20), 41)
     for place, (name, p) in enumerate(tested):
         tuned = int(np.sum(p < session.significance))
         axes.hist(
@@ -166,6 +167,11 @@ def _spectrum(axes: Axes, session: Session) -> None:
 
 
 def _subsets(axes: Axes, session: Session) -> None:
+    if not np.isfinite(session.subset_dimension[1:]).any():
+        nothing_to_show(
+            axes, "the unbiased dimension is unknown:\ntoo few blocks of time, or noise"
+        )
+        return
     axes.plot(
         session.subset,
         session.subset_dimension,
@@ -176,9 +182,10 @@ def _subsets(axes: Axes, session: Session) -> None:
     )
     used = int(np.sum(session.status == 0))
     if np.isfinite(session.dimension):
-        error = session.dimension_error if np.isfinite(session.dimension_error) else 0.0
+        known = bool(np.isfinite(session.dimension_error))
+        error = session.dimension_error if known else 0.0
         axes.errorbar([used], [session.dimension], [error], fmt="s", color=RED, ms=5,
-                      label="all ± s.e. (jackknife over blocks of time)")  # fmt: skip
+                      label="all" + " ± s.e. (jackknife over blocks of time)" * known)  # fmt: skip
     axes.plot(session.subset, session.subset, color=GREY, lw=0.7, ls=":", label="number of units")
     highest = np.nanmax([*np.atleast_1d(session.subset_dimension), session.dimension, 1.0])
     axes.set_ylim(0, 1.35 * highest)

@@ -157,7 +157,8 @@ def _regional(axes: Axes, models: Sequence[Model], truth: np.ndarray) -> None:
         )  # fmt: skip
     positive = truth[truth > 0]
     if positive.size:
-        low, high = positive.min() / 2, truth.max() * 2
+        low = 10 ** np.floor(np.log10(positive.min()))
+        high = 10 ** np.ceil(np.log10(1.01 * truth.max()))
         axes.plot([low, high], [low, high], color=INK, lw=0.8, ls="--")
         axes.set_xscale("log")
         axes.set_yscale("log")
