@@ -87,7 +87,7 @@ def test_a_nan_is_located():
 
 def test_too_large_a_matrix_is_refused_with_numbers(monkeypatch):
     from mesomode.errors import MemoryLimitError
-    from mesomode.network import memory
+    from mesomode import memory
 
     monkeypatch.setattr(memory, "available_memory", lambda: 1000)
     with pytest.raises(MemoryLimitError, match=r"2.4e-06 GB are needed and 1e-06 GB"):
@@ -97,7 +97,7 @@ def test_too_large_a_matrix_is_refused_with_numbers(monkeypatch):
 
 
 def test_available_memory_is_positive_here():
-    from mesomode.network.memory import available_memory
+    from mesomode.memory import available_memory
 
     assert available_memory() > 1e6
 

@@ -8,7 +8,6 @@ from pydantic import model_validator
 
 from mesomode.settings import Field, SettingsBase
 
-
 PUBLISHED_SMOOTHING = 1e5
 """Lambda that cross-validation chose on the mouse visual system (Harris et al. 2016)."""
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import scipy.sparse as sparse
 
 from mesomode.connectome.duality import lower_bound
-from mesomode.connectome.memory import require_memory
 from mesomode.connectome.newton import FitState, Newton
 from mesomode.connectome.objective import Array, Objective, Terms
+from mesomode.memory import require_memory
 
 START_GAP = 1e-3  # relative gap to which the unconstrained start is solved
 
@@ -129,6 +129,8 @@ def fit_spline(
     require_memory(
         memory_needed(*objective.shape),
         f"fitting {objective.shape[0]} x {objective.shape[1]} voxel weights",
+        "choose fewer regions (atlas.regions), one hemisphere of targets, a coarser resolution, "
+        "or a machine with more memory",
     )
     solver = Newton(objective, tolerance, nonnegative, progress)
     if start is None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from mesomode.errors import DataError
-from mesomode.network.memory import require_memory
+from mesomode.memory import require_memory
 
 Modes = Literal["gaussian", "orthogonal"]
 

@@ -19,10 +19,11 @@ class Settings(SettingsBase):
     otherwise the spectrum is resampled so that gain and effective rank per unit are kept.
     More units follow the theory better; the cost grows with their square."""
 
-    gain: float = Field(default=3.0, gt=0, le=30)
+    gain: float = Field(default=1.0, gt=0, le=30)
     """Coupling gain g, above 0, at most 30: N times the variance of a coupling is g². A
-    connectome's scale is arbitrary, so it is set here. Activity is chaotic above 1, but so near
-    to 1 that it is slow and small; 2 to 5 are clearly chaotic."""
+    connectome's scale is arbitrary, so it is set here. With dynamics.noise 1, a gain near 1
+    shows the effect of the spectrum at sizes that can be simulated. With dynamics.noise 0, activity
+    needs a gain above 1, where it is chaotic: slow and small near 1, clearly so from 2 to 5."""
 
     centring: Literal["top_mode", "rank_one_mean", "none"] = "top_mode"
     """What is removed from the nonnegative connectome, whose mean would only saturate the

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mesomode.errors import DataError
-from mesomode.network.memory import require_memory
+from mesomode.memory import require_memory
 
 
 def checked_matrix(weights: ArrayLike, *, square: bool = False, what: str = "weights") -> NDArray:

@@ -195,7 +195,7 @@ def _square_weights(path: Path, keep_diagonal: bool) -> np.ndarray:
     """Weights among the units that are both target and source."""
     import numpy as np
 
-    from mesomode.network.memory import require_memory
+    from mesomode.memory import require_memory
     from mesomode.network.spectrum import checked_matrix
 
     with open_store(path) as dataset:

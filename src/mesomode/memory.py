@@ -34,7 +34,9 @@ def available_memory() -> int | None:
     return min(candidates, default=None)
 
 
-def require_memory(needed: float, purpose: str, remedy: str) -> None:
+def require_memory(
+    needed: float, purpose: str, remedy: str, available: int | None = None
+) -> None:
     """Refuse if ``needed`` bytes are more than there are.
 
     Parameters
@@ -45,13 +47,15 @@ def require_memory(needed: float, purpose: str, remedy: str) -> None:
         What they are for, with its sizes, for example ``"a 9,000 × 9,000 matrix"``.
     remedy : str
         What the reader can do.
+    available : int, optional
+        Bytes there are; measured if not given.
 
     Raises
     ------
     MemoryLimitError
         There is less memory than that.
     """
-    available = available_memory()
+    available = available_memory() if available is None else available
     if available is not None and needed > available:
         raise MemoryLimitError(
             f"not enough memory for {purpose}",
