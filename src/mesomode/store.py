@@ -9,6 +9,7 @@ back, compared, flushed and renamed, so a store is either whole or absent.
 from __future__ import annotations
 
 import contextlib
+import contextlib
 import hashlib
 import json
 import math
@@ -180,7 +181,8 @@ def open_store(path: str | Path, schema: Schema | None = None) -> xr.Dataset:
     problems = _missing_chunks(group)
     if problems:
         raise _damaged(path, problems)
-    dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+    with _marks_ignored():
+        dataset = xr.open_zarr(path, consolidated=False, chunks=None)
     if schema is not None:
         found = dataset.attrs["mesomode"]["schema"]
         if found != schema.name:
@@ -209,7 +211,7 @@ def verify_store(path: str | Path) -> list[str]:
         return [f"{error.what}: {error.why}" if error.why else error.what]
     problems = _missing_chunks(group)
     recorded = _record(group)["digests"]
-    arrays = dict(group.arrays())
+    arrays = _arrays(group)
     problems += [f"array {name!r} is missing" for name in sorted(recorded.keys() - arrays.keys())]
     problems += [
         f"array {name!r} is not recorded" for name in sorted(arrays.keys() - recorded.keys())
@@ -263,6 +265,7 @@ def export_store(path: str | Path, out: str | Path) -> None:
     temporary = out.with_name(f".{out.name}.folder-{os.getpid()}")
     try:
         with (
+            _marks_ignored(),
             xr.open_zarr(path, consolidated=False, chunks=None) as dataset,
             zarr.config.set({"array.write_empty_chunks": True}),
         ):
@@ -412,9 +415,22 @@ def _record(group: zarr.Group) -> dict[str, Any]:
     return dict(attributes["mesomode"])
 
 
+def _arrays(group: zarr.Group) -> dict[str, zarr.Array]:
+    with _marks_ignored():
+        return dict(group.arrays())
+
+
+@contextlib.contextmanager
+def _marks_ignored() -> Iterator[None]:
+    """Silence zarr about the time stamp that Snakemake leaves in the folder of a store."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Object at \.snakemake_timestamp")
+        yield
+
+
 def _missing_chunks(group: zarr.Group) -> list[str]:
     problems = []
-    for name, array in group.arrays():
+    for name, array in _arrays(group).items():
         expected = math.prod(
             -(-n // s) for n, s in zip(array.shape, array.shards or array.chunks, strict=True)
         )

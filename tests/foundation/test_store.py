@@ -215,3 +215,11 @@ def test_chunks_are_small_and_shards_few_and_whole(shape: list[int], itemsize: i
 def test_rows_and_columns_of_a_large_connectome_are_both_cheap() -> None:
     chunks, _ = chunk_shapes((7500, 7500), 4)
     assert max(chunks) / min(chunks) < 2.1
+
+
+def test_the_time_stamp_of_snakemake_does_not_disturb(store: Path) -> None:
+    (store / ".snakemake_timestamp").touch()
+    assert verify_store(store) == []
+    with open_store(store, SCHEMA) as found:
+        assert found.sizes["source"] == 300
+    export_store(store, store.with_suffix(".zip"))
