@@ -9,7 +9,6 @@ back, compared, flushed and renamed, so a store is either whole or absent.
 from __future__ import annotations
 
 import contextlib
-import contextlib
 import hashlib
 import json
 import math
