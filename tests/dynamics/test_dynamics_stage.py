@@ -23,7 +23,7 @@ CONNECTOME = Schema(
 QUICK = {"burn_in": 40, "duration": 60, "sampling_interval": 0.5, "longest_lag": 10}
 
 
-def simulated(folder, step=network_random_mode, gain=3.0, **settings) -> xr.Dataset:
+def simulated(folder, step=network_random_mode, gain=3.0, noise=0.0, **settings) -> xr.Dataset:
     weights = np.random.default_rng(0).lognormal(0, 1, (150, 150)).astype(np.float32)
     provenance = Provenance(step="test")
     dataset = xr.Dataset({"weights": (("target", "source"), weights)})
@@ -40,7 +40,7 @@ def simulated(folder, step=network_random_mode, gain=3.0, **settings) -> xr.Data
         dynamics,
         network=folder / "network.zarr",
         out=folder / "dynamics.zarr",
-        settings=Settings(**QUICK | settings),
+        settings=Settings(noise=noise, **QUICK | settings),
         **common,
     )
     with open_store(folder / "dynamics.zarr", SCHEMA) as found:
@@ -80,6 +80,25 @@ def test_a_random_mode_network_beside_its_theory(tmp_path, caplog):
     assert found.attrs["variant"] == "random_mode"
 
 
+def test_a_network_driven_by_noise_beside_its_theory(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "mesomode")
+    found = simulated(tmp_path, network_independent, gain=1.0, noise=1.0, trajectories=64)
+    theory = mean_field(1.0, np.inf, noise=1.0)
+    c_x, c_phi = theory.at(found["lag"])
+    assert_allclose(found["mean_field_autocovariance"], c_x)
+    assert_allclose(found["mean_field_activity_autocovariance"], c_phi)
+    assert_allclose(found["mean_field_participation_ratio_per_unit"], theory.participation_ratio)
+    assert found.attrs["noise"] == 1.0
+    assert found.attrs["asymptotic"]
+    assert found.attrs["asymptotic_verdict"] == theory.verdict(150)
+    assert "holds for this network" in found.attrs["asymptotic_verdict"]
+    assert "WARNING" not in caplog.text
+    assert found["frozen_fraction"] == 0
+    assert abs(found["deviation"]) < 0.05
+    assert abs(found["participation_ratio_per_unit"] / theory.participation_ratio - 1) < 0.1
+    assert found["step_error"] < 0.05
+
+
 def test_the_control_has_the_theory_of_independent_couplings(tmp_path):
     found = simulated(tmp_path, network_independent, nonlinearity="tanh", example_units=7)
     theory = mean_field(3.0, np.inf, "tanh")
@@ -96,6 +115,7 @@ def test_a_quiescent_network_is_stored_as_such(tmp_path, caplog):
         assert np.isnan(found[name])
     assert found["frozen_fraction"] == 1
     assert "100 % of the trajectories rest at fixed points" in caplog.text
+    assert "dynamics.noise: 1" in caplog.text
 
 
 def test_a_store_that_is_no_network_is_refused(tmp_path):
@@ -117,6 +137,7 @@ def test_a_store_that_is_no_network_is_refused(tmp_path):
         ({"longest_lag": 150.0}, "more than half the duration"),
         ({"sampling_interval": 5.0, "longest_lag": 2.0}, "longer than longest_lag"),
         ({"trajectories": 1}, "greater than or equal to 2"),
+        ({"noise": -1.0}, "greater than or equal to 0"),
         ({"timestep": 0.1}, "timestep"),
     ],
 )

@@ -211,6 +211,9 @@ def test_asymptotic_size():
         ({"effective_rank": np.nan}, DataError, "effective rank of nan"),
         ({"nonlinearity": "relu"}, ConfigError, "no nonlinearity 'relu'"),
         ({"lag_step": 0.0}, DataError, "lag step of 0.0"),
+        ({"noise": -1.0}, DataError, "noise of -1.0"),
+        ({"noise": np.nan}, DataError, "noise of nan"),
+        ({"noise": 1e-12}, DataError, "zero or at least 1e-09"),
         ({"gain": 1.0 + 1e-9}, SolverError, "so near to one"),
     ],
 )

@@ -2,8 +2,10 @@
 
 Summed over all pairs of units, the squared covariance is
 ψ(ω_1, ω_2) = C_φ1 C_φ2 [1 + (g⁴/PR_D) |S_1 S_2|²] / |1 − g² S_1 S_2|² for φ and
-C_x1 C_x2 [2 + 1/PR_D − g⁴ |S_1 S_2|²] / |1 − g² S_1 S_2|² for x, with the linear response
-S(ω) = ⟨φ'⟩/(1 + iω) of a unit. The dimension per unit is C(0)²/ψ(τ_1 = τ_2 = 0).
+{A_1 A_2 (1 + 1/PR_D) + C_x1 C_x2 [1 − g⁴ |S_1 S_2|²]} / |1 − g² S_1 S_2|² for x, with the linear
+response S(ω) = ⟨φ'⟩/(1 + iω) of a unit and the part A(ω) = g² C_φ(ω)/(1 + ω²) of C_x that is
+not of a unit's own noise (all of it, A = C_x, without noise). The dimension per unit is
+C(0)²/ψ(τ_1 = τ_2 = 0).
 
 Source: derived and checked for this project, after Clark et al., PRX 15, 041019 (2025);
 for independent couplings the result of Clark, Abbott & Litwin-Kumar, PRL 131, 118401 (2023).
@@ -11,6 +13,7 @@ for independent couplings the result of Clark, Abbott & Litwin-Kumar, PRL 131, 1
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,13 +52,13 @@ def pair_factors(
     Returns
     -------
     activity, states, slope : ndarray
-        ψ_φ = C_φ1 C_φ2 (activity + slope/PR_D), ψ_x = C_x1 C_x2 (states + slope_x/PR_D),
-        where slope_x = activity.
+        ψ_φ = C_φ1 C_φ2 (activity + slope/PR_D),
+        ψ_x = A_1 A_2 (activity + activity/PR_D) + C_x1 C_x2 states.
     """
     product = gain**2 * np.asarray(first) * np.asarray(second)
     amplification = 1.0 / np.abs(1.0 - product) ** 2
     squared = np.abs(product) ** 2
-    return amplification, (2.0 - squared) * amplification, squared * amplification
+    return amplification, (1.0 - squared) * amplification, squared * amplification
 
 
 def dimensions(site: SingleSite, nodes: int = 200) -> tuple[Dimension, Dimension]:
@@ -76,7 +79,8 @@ def dimensions(site: SingleSite, nodes: int = 200) -> tuple[Dimension, Dimension
     -----
     ψ(0, 0) = ∬ ψ dω_1 dω_2/(2π)² has a ridge along ω_1 = −ω_2, of width
     1 − g²⟨φ'⟩² + ω². In u = ω_1 + ω_2 and v = (ω_1 − ω_2)/2 it is even in both; both are
-    mapped by sinh at the ridge's width, where equidistant rules converge exponentially.
+    mapped by sinh at the ridge's width, where equidistant rules converge exponentially. Of
+    factors that tend to one at high frequencies, one is subtracted: its integral is C(0)².
     """
     states, activity, bound = site.spectra()
     gap = site.decay_rate**2  # 1 − g²⟨φ'⟩²
@@ -98,14 +102,19 @@ def dimensions(site: SingleSite, nodes: int = 200) -> tuple[Dimension, Dimension
     factors = pair_factors(site.gain, slope / (1 + 1j * first), slope / (1 + 1j * second))
     for_activity, for_states, for_rank = factors
     first, second = np.abs(first), np.abs(second)
-    pairs = weight * activity(first) * activity(second)
+
+    def integral(spectrum: Callable[[NDArray], NDArray], factor: NDArray) -> float:
+        return float(np.sum(weight * spectrum(first) * spectrum(second) * factor))
+
+    def coupled(frequency: NDArray) -> NDArray:
+        return states(frequency) - site.noise / (1 + frequency**2)
+
     start = float(site.averages.covariance(np.array(site.variance)))
     of_activity = Dimension(
-        float(pairs @ for_activity) / start**2, float(pairs @ for_rank) / start**2
+        1.0 + integral(activity, for_activity - 1) / start**2,
+        integral(activity, for_rank) / start**2,
     )
-    pairs = weight * states(first) * states(second)
-    of_states = Dimension(
-        float(pairs @ for_states) / site.variance**2,
-        float(pairs @ for_activity) / site.variance**2,
-    )
+    shared = (site.variance - site.noise / 2) ** 2 + integral(coupled, for_activity - 1)
+    own = site.variance**2 + integral(states, for_states - 1)
+    of_states = Dimension((shared + own) / site.variance**2, shared / site.variance**2)
     return of_activity, of_states

@@ -43,6 +43,8 @@ class Averages(Protocol):
 
     slope: float
     """Average slope E[φ'(u)]."""
+    square_slope: float
+    """Mean square slope E[φ'(u)²], the derivative of the covariance at Δ = Δ_0."""
 
     def covariance(self, delta: NDArray) -> NDArray:
         """E[φ(u) φ(v)] at covariances ``delta`` of u and v."""
@@ -97,6 +99,7 @@ class ErfAverages:
 
     def __init__(self, variance: float) -> None:
         self.slope = 1.0 / math.sqrt(1.0 + math.pi * variance / 2)
+        self.square_slope = 1.0 / math.sqrt(1.0 + math.pi * variance)
         self._scale = (math.pi / 2) * self.slope**2
 
     def covariance(self, delta: NDArray) -> NDArray:
@@ -122,8 +125,10 @@ class Tanh:
     def primitive_variance(self, variance: float) -> float:
         """Variance of log cosh at a Gaussian input of this variance."""
         nodes, weights = _gaussian_quadrature(variance)
-        states = math.sqrt(variance) * nodes
-        values = np.abs(states) + np.log1p(np.exp(-2 * np.abs(states))) - math.log(2)
+        states = np.abs(math.sqrt(variance) * nodes)
+        small = np.log1p(2 * np.sinh(np.minimum(states, 1.0) / 2) ** 2)
+        large = states + np.log1p(np.exp(-2 * states)) - math.log(2)
+        values = np.where(states < 1.0, small, large)  # the same function, without cancellation
         values -= weights @ values
         return float(weights @ values**2)
 
@@ -176,6 +181,8 @@ class HermiteAverages:
             )
         self._squares = np.array(squares)
         self.slope = math.sqrt(squares[0] / variance)
+        orders = 2.0 * np.arange(len(squares)) + 1.0
+        self.square_slope = float(orders @ self._squares) / variance
 
     def covariance(self, delta: NDArray) -> NDArray:
         """Σ c_k² (Δ/Δ_0)^k."""

@@ -16,15 +16,23 @@ class Settings(SettingsBase):
     """Input–output function of the units, erf(√π x/2) or tanh(x); with erf the theory is exact
     and faster at any gain."""
 
+    noise: float = Field(default=1.0, ge=0, le=1000)
+    """Variance σ² of independent white noise in the input of every unit, 0 to 1,000, such that
+    (1 + ω²) C_x(ω) = g² C_φ(ω) + σ²: a unit without coupling has the variance σ²/2. With 1, at
+    network.gain 1, the theory holds for thousands of units even at an effective rank of 0.05. 0:
+    the network is autonomous, and active only at network.gain above 1; with a low effective rank
+    it then mostly comes to rest at fixed points, far from the theory."""
+
     trajectories: int = Field(default=32, ge=2, le=1024)
     """Random initial states, 2 to 1,024, simulated at once. More give smaller errors; below 32
     the time hardly falls."""
 
     time_step: float = Field(default=0.2, gt=0, le=0.5)
-    """Longest integration step, above 0, at most 0.5 time constants (Runge–Kutta, fourth
-    order). The error against half the step is stored."""
+    """Longest integration step, above 0, at most 0.5 time constants (exponential Heun method
+    with noise; Runge–Kutta, fourth order, without). The error against half the step is
+    stored."""
 
-    burn_in: float = Field(default=100.0, ge=0, le=10_000)
+    burn_in: float = Field(default=60.0, ge=0, le=10_000)
     """Time before the first sample, 0 to 10,000 time constants, to forget the initial state."""
 
     duration: float = Field(default=200.0, gt=0, le=100_000)

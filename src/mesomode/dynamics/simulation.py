@@ -1,8 +1,8 @@
 """Simulation of rate networks: many trajectories of one network at once.
 
-dx/dt = −x + J φ(x), time in units of the time constant, by the classical Runge–Kutta
-method of fourth order. All trajectories advance together, so that each step is four
-matrix–matrix products; below about 32 trajectories these lose speed.
+dx = (−x + Jφ(x)) dt + σ dW, time in units of the time constant, W independent for every unit
+and trajectory. All trajectories advance together, so that a step is four matrix–matrix
+products, or two with noise; below about 32 trajectories these lose speed.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mesomode.dynamics.nonlinearity import Nonlinearity, nonlinearity_named
+from mesomode.dynamics.integration import Integrator, integrator
+from mesomode.dynamics.nonlinearity import nonlinearity_named
 from mesomode.errors import DataError, SolverError
-from mesomode.network.memory import require_memory
+from mesomode.memory import require_memory
 from mesomode.network.random_mode import Network
 
 
@@ -33,7 +34,8 @@ class Trajectories:
         Name of φ.
     step_error : float
         Root mean square difference, relative to that of the states, which halving the
-        time step makes to the states one time constant after the burn-in.
+        time step makes to the states one time constant after the burn-in, for the same
+        noise.
     """
 
     states: NDArray
@@ -51,6 +53,7 @@ def simulate(
     *,
     generator: np.random.Generator,
     nonlinearity: str = "erf",
+    noise: float = 0.0,
     trajectories: int = 32,
     time_step: float = 0.2,
     burn_in: float = 100.0,
@@ -67,9 +70,12 @@ def simulate(
     network : Network
         Couplings.
     generator : numpy.random.Generator
-        Source of the initial states, independent normal numbers of variance one.
+        Source of the initial states, independent normal numbers of variance one, and of
+        the noise.
     nonlinearity : {"erf", "tanh"}
         φ.
+    noise : float
+        Variance σ² of the white noise: without coupling, x has the variance σ²/2.
     trajectories : int
         Number of initial states.
     time_step : float
@@ -83,8 +89,8 @@ def simulate(
         Time between samples.
     initial : (unit, trajectory) ndarray, optional
         Initial states to use instead of random ones.
-    dtype : dtype
-        Precision of states and couplings.
+    dtype : {float32, float64}
+        Precision of states, couplings and noise.
     progress : callable, optional
         Called with the number of sampling intervals done since the last call; there are
         :func:`intervals` of them.
@@ -97,7 +103,7 @@ def simulate(
     Raises
     ------
     DataError
-        Times or numbers that are not possible, or initial states of another shape.
+        Times, numbers or a noise that are not possible, or initial states of another shape.
     MemoryLimitError
         The samples would not fit.
     SolverError
@@ -105,6 +111,12 @@ def simulate(
     """
     phi = nonlinearity_named(nonlinearity)
     _check_times(time_step, burn_in, duration, sampling_interval, trajectories)
+    if not (np.isfinite(noise) and noise >= 0):
+        raise DataError(
+            f"a noise of {noise} is not possible",
+            why="it is a variance",
+            remedy="use 0 for an autonomous network, or about 1",
+        )
     burning, sampled = intervals(burn_in, duration, sampling_interval)
     units = network.units
     samples_shape = (trajectories, sampled, units)
@@ -123,15 +135,15 @@ def simulate(
         )
     states = np.array(initial, dtype=dtype, order="C")
     steps = int(np.ceil(sampling_interval / time_step - 1e-9))
-    advance = _Integrator(network.astype(dtype), phi, states.shape, dtype)
+    stepper = integrator(network.astype(dtype), phi, states.shape, dtype, noise, generator)
     samples = np.empty(samples_shape, dtype=dtype)
     step = sampling_interval / steps
     for _ in range(burning):
-        advance(states, step, steps)
+        stepper.advance(states, step, steps)
         _report(progress)
-    step_error = _step_error(advance, states, step)
+    step_error = _step_error(stepper, states, step)
     for index in range(sampled):
-        advance(states, step, steps)
+        stepper.advance(states, step, steps)
         samples[:, index, :] = states.T
         _report(progress)
     if not np.isfinite(states).all():
@@ -151,44 +163,10 @@ def intervals(burn_in: float, duration: float, sampling_interval: float) -> tupl
     )
 
 
-class _Integrator:
-    """Runge–Kutta steps in place, with its working arrays."""
-
-    def __init__(
-        self, network: Network, phi: Nonlinearity, shape: tuple[int, ...], dtype: DTypeLike
-    ) -> None:
-        self._network, self._phi = network, phi
-        self._rates, self._slope, self._trial, self._sum = (
-            np.empty(shape, dtype) for _ in range(4)
-        )
-
-    def __call__(self, states: NDArray, step: float, count: int) -> None:
-        """Advance the states (unit, trajectory) by ``count`` steps, in place."""
-        slope, trial, total = self._slope, self._trial, self._sum
-        kind = states.dtype.type
-        for _ in range(count):
-            self._evaluate(states)
-            np.copyto(total, slope)
-            for reach, weight in ((step / 2, 2), (step / 2, 2), (step, 1)):
-                np.multiply(slope, kind(reach), out=trial)
-                trial += states
-                self._evaluate(trial)
-                np.multiply(slope, kind(weight), out=trial)
-                total += trial
-            total *= kind(step / 6)
-            states += total
-
-    def _evaluate(self, states: NDArray) -> None:
-        self._phi(states, out=self._rates)
-        self._network.multiply(self._rates, out=self._slope)
-        self._slope -= states
-
-
-def _step_error(advance: _Integrator, states: NDArray, step: float) -> float:
+def _step_error(stepper: Integrator, states: NDArray, step: float) -> float:
     count = max(1, round(1.0 / step))
     coarse, fine = states.copy(), states.copy()
-    advance(coarse, step, count)
-    advance(fine, step / 2, 2 * count)
+    stepper.compare(coarse, fine, step, count)
     scale = float(np.sqrt(np.mean(np.square(fine, dtype=np.float64))))
     error = float(np.sqrt(np.mean(np.square(coarse - fine, dtype=np.float64))))
     return error / scale if scale > 0 else 0.0

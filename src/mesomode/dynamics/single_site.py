@@ -1,9 +1,12 @@
-"""Single-unit mean-field theory of chaotic rate networks, by the potential method.
+"""Single-unit mean-field theory of rate networks, by the potential method.
 
-dx_i/dt = −x_i + Σ_j J_ij φ(x_j) with N Var(J_ij) = g². In the limit of many units the
-autocovariance Δ(τ) of x obeys Δ'' = Δ − g² C_φ(Δ; Δ_0), the motion of a particle in the
-potential V(Δ) = −Δ²/2 + g² ∫_0^Δ C_φ. The chaotic solution starts at rest in Δ_0, has
-energy zero, and decays to Δ = 0. It depends on the couplings through g alone.
+dx_i/dt = −x_i + Σ_j J_ij φ(x_j) + ξ_i(t) with N Var(J_ij) = g² and independent white noise,
+⟨ξ_i(t) ξ_i(t')⟩ = σ² δ(t − t'), in units of the time constant. In the limit of many units
+(1 + ω²) C_x(ω) = g² C_φ(ω) + σ², so that the autocovariance Δ(τ) of x obeys, for τ > 0,
+Δ'' = Δ − g² C_φ(Δ; Δ_0), the motion of a particle in the potential
+V(Δ) = −Δ²/2 + g² ∫_0^Δ C_φ. It starts in Δ_0 at the speed Δ'(0+) = −σ²/2, has energy zero,
+σ⁴/8 + V(Δ_0; Δ_0) = 0, and decays to Δ = 0. Without noise it starts at rest: the chaotic
+solution, which exists for g > 1. Either depends on the couplings through g alone.
 
 Source: Sompolinsky, Crisanti & Sommers (1988); Clark et al., PRX 15, 041019 (2025).
 """
@@ -13,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.fft import dct, next_fast_len
 from scipy.interpolate import CubicHermiteSpline, CubicSpline
 from scipy.optimize import brentq
@@ -25,16 +28,20 @@ TAIL = 1e-5
 """Share of Δ_0 below which the decay is exponential to machine precision of its square."""
 NEGLIGIBLE = 1e-10
 """Share of Δ_0 below which the autocovariance is taken as zero."""
+NOISE_BOUND = 1000.0
+"""Frequency up to which the spectra with noise are integrated; the rest is below 1e-8."""
 
 
 @dataclass(frozen=True)
 class SingleSite:
-    """Chaotic solution at one gain.
+    """Solution at one gain and noise.
 
     Parameters
     ----------
     gain : float
-        Coupling gain g > 1.
+        Coupling gain g.
+    noise : float
+        Variance σ² of the white noise; without coupling the variance of x is σ²/2.
     variance : float
         Δ_0, variance of x.
     averages : Averages
@@ -46,32 +53,41 @@ class SingleSite:
     """
 
     gain: float
+    noise: float
     variance: float
     averages: Averages
     decay_rate: float
     last_lag: float
     _curve: CubicHermiteSpline
+    _shift: float
 
     def autocovariance(self, lag: NDArray) -> NDArray[np.float64]:
         """C_x(τ) = Δ(τ) at lags in units of the time constant."""
         lag = np.abs(np.asarray(lag, dtype=np.float64))
         last = self._curve.x[-1]
-        exponent = -np.square(self._curve(np.minimum(lag, last)))
+        y = self._curve(np.minimum(lag, last))
+        exponent = -y * (y + 2 * self._shift)
         return self.variance * np.exp(exponent - self.decay_rate * np.maximum(lag - last, 0.0))
 
     def activity_autocovariance(self, lag: NDArray) -> NDArray[np.float64]:
         """C_φ(τ) at lags in units of the time constant."""
         return self.averages.covariance(self.autocovariance(lag))
 
-    def spectra(self) -> tuple[CubicSpline, CubicSpline, float]:
+    def spectra(self) -> tuple[Spectrum, Spectrum, float]:
         """Power spectra of x and φ as functions of angular frequency, and a bound on it.
 
         Returns
         -------
-        states, activity : CubicSpline
+        states, activity : callable
             ∫C(τ) exp(−iωτ) dτ at ω from zero to the bound.
         bound : float
-            Frequency above which the power of φ is below 1e-13 of that at zero.
+            Frequency above which the power of φ is below 1e-13 of that at zero; 1,000 with
+            noise, whose spectra fall with the square of the frequency.
+
+        Notes
+        -----
+        With noise both curves have a kink at τ = 0. An Ornstein–Uhlenbeck curve
+        exp(−|τ|) with the same kink is subtracted and transformed analytically.
         """
         step = 0.05
         count = int(np.ceil(self.last_lag / step)) + 1
@@ -79,27 +95,51 @@ class SingleSite:
         padded = next_fast_len(max(2 * count, int(np.ceil(np.pi / (finest * step)))))
         lag = np.arange(count) * step
         frequency = np.arange(padded + 1) * (np.pi / (padded * step))
+        powers = (self.noise, self.averages.square_slope * self.noise)
         curves = []
-        for values in (self.autocovariance(lag), self.activity_autocovariance(lag)):
+        for values, power in zip(
+            (self.autocovariance(lag), self.activity_autocovariance(lag)), powers, strict=True
+        ):
             extended = np.zeros(padded + 1)
-            extended[:count] = values
+            extended[:count] = values - power / 2 * np.exp(-lag)
             curves.append(step * dct(extended, type=1))
-        states, activity = curves
-        above = np.flatnonzero(np.abs(activity) > 1e-13 * activity[0])[-1] + 2
-        keep = slice(0, min(above, padded) + 1)
-        splines = [CubicSpline(frequency[keep], c[keep]) for c in (states, activity)]
-        return splines[0], splines[1], float(frequency[keep][-1])
+        last = padded
+        if not self.noise:
+            activity = np.abs(curves[1])
+            last = min(int(np.flatnonzero(activity > 1e-13 * activity[0])[-1]) + 2, padded)
+        states, activity = (
+            Spectrum(power, CubicSpline(frequency[: last + 1], curve[: last + 1]))
+            for power, curve in zip(powers, curves, strict=True)
+        )
+        return states, activity, NOISE_BOUND if self.noise else float(frequency[last])
 
 
-def solve_single_site(gain: float, nonlinearity: Nonlinearity) -> SingleSite:
-    """Find the chaotic solution.
+@dataclass(frozen=True)
+class Spectrum:
+    """Power spectrum: power/(1 + ω²) and a spline for the rest, zero above its last knot."""
+
+    power: float
+    rest: CubicSpline
+
+    def __call__(self, frequency: ArrayLike) -> NDArray[np.float64]:
+        """Power at angular frequencies ω ≥ 0."""
+        frequency = np.asarray(frequency, dtype=np.float64)
+        last = self.rest.x[-1]
+        rest = np.where(frequency <= last, self.rest(np.minimum(frequency, last)), 0.0)
+        return rest + self.power / (1.0 + frequency**2)
+
+
+def solve_single_site(gain: float, nonlinearity: Nonlinearity, noise: float = 0.0) -> SingleSite:
+    """Find the solution that decays, chaotic or driven by noise.
 
     Parameters
     ----------
     gain : float
-        Coupling gain g > 1.
+        Coupling gain g; above one if there is no noise.
     nonlinearity : Nonlinearity
         φ, odd and saturating.
+    noise : float
+        Variance σ² of the white noise.
 
     Returns
     -------
@@ -108,15 +148,18 @@ def solve_single_site(gain: float, nonlinearity: Nonlinearity) -> SingleSite:
     Raises
     ------
     SolverError
-        No solution is found: the gain is too near to one.
+        No solution is found: without noise, the gain is too near to one.
     """
     square = gain**2
+    start_speed = noise / 2  # −Δ'(0+)
 
     def energy(log_variance: float) -> float:
         variance = np.exp(log_variance)
-        return 2 * square * nonlinearity.primitive_variance(variance) / variance**2 - 1.0
+        driven = 2 * square * nonlinearity.primitive_variance(variance) + start_speed**2
+        return driven / variance**2 - 1.0
 
-    low, high = np.log(1e-6), 0.0
+    # Δ_0 is at least that without coupling, σ²/2
+    low, high = np.log(noise / 4 if noise else 1e-6), 0.0
     while energy(high) > 0:
         high += 1.0
     if energy(low) <= 0:
@@ -129,23 +172,30 @@ def solve_single_site(gain: float, nonlinearity: Nonlinearity) -> SingleSite:
     averages = nonlinearity.averages(variance)
     decay_rate = float(np.sqrt(1.0 - (gain * averages.slope) ** 2))
 
-    # τ(Δ) = ∫_Δ^Δ0 dΔ'/√(−2V); with Δ = Δ0 exp(−y²) the integrand is smooth and even in y
-    y = np.linspace(0.0, np.sqrt(-np.log(TAIL)), 4001)
-    delta = variance * np.exp(-np.square(y))
+    # τ(Δ) = ∫_Δ^Δ0 dΔ'/√(−2V), where near Δ0 the root is of −Δ'(0+)² − 2 force (Δ0 − Δ);
+    # with Δ = Δ0 exp(−y² − 2ay), a² = Δ'(0+)²/(2 force Δ0), the integrand is smooth in y
+    force = float(square * averages.covariance(np.array(variance)) - variance)
+    kinetic_start = start_speed**2
+    shift = 1.0  # where nothing is singular
+    if kinetic_start < 2 * force * variance:
+        shift = float(np.sqrt(kinetic_start / (2 * force * variance)))
+    y = np.linspace(0.0, np.sqrt(shift**2 - np.log(TAIL)) - shift, 4001)
+    delta = variance * np.exp(-y * (y + 2 * shift))
     integral = averages.integral(delta)
     kinetic = np.where(
         delta > variance / 2,  # the same function: each form is exact at its own end
-        (delta - variance) * (delta + variance) - 2 * square * (integral - integral[0]),
+        kinetic_start
+        + (delta - variance) * (delta + variance)
+        - 2 * square * (integral - integral[0]),
         delta**2 - 2 * square * integral,
     )
-    force = float(square * averages.covariance(delta[:1])[0] - variance)
     slope = np.empty_like(y)
-    slope[0] = 2 * variance / np.sqrt(2 * force * variance)
-    slope[1:] = 2 * y[1:] * delta[1:] / np.sqrt(kinetic[1:])
+    slope[0] = 2 * variance * (shift / start_speed if noise else 1 / np.sqrt(2 * force * variance))
+    slope[1:] = 2 * (y[1:] + shift) * delta[1:] / np.sqrt(kinetic[1:])
     lag = _cumulative_integral(slope, y[1])
     curve = CubicHermiteSpline(lag, y, 1.0 / slope)
     last_lag = float(lag[-1] + np.log(TAIL / NEGLIGIBLE) / decay_rate)
-    return SingleSite(gain, variance, averages, decay_rate, last_lag, curve)
+    return SingleSite(gain, noise, variance, averages, decay_rate, last_lag, curve, shift)
 
 
 def _cumulative_integral(values: NDArray, step: float) -> NDArray:

@@ -45,7 +45,7 @@ SCHEMA = Schema(
             (), "float64", "1", "dimension as a fraction of the number of units"
         ),
         "mean_field_participation_ratio_per_unit": Variable(
-            (), "float64", "1", "the same in theory, for infinitely many units; NaN: g ≤ 1"
+            (), "float64", "1", "the same in theory, for infinitely many units; NaN: no activity"
         ),
         "correlation_time": Variable(
             (),
@@ -54,7 +54,7 @@ SCHEMA = Schema(
             "∫(C_φ(τ)/C_φ(0))² dτ, lags of both signs up to the longest; NaN: no activity",
         ),
         "mean_field_correlation_time": Variable(
-            (), "float64", TAU, "the same in theory, over all lags; NaN: g ≤ 1"
+            (), "float64", TAU, "the same in theory, over all lags; NaN: no activity"
         ),
         "covariance_eigenvalue": Variable(
             ("mode",), "float64", "1", "eigenvalues of the covariance of the activity, descending"
@@ -63,9 +63,13 @@ SCHEMA = Schema(
             ("time", "unit"), "float32", "1", "activity of a few units in one trajectory"
         ),
         "step_error": Variable(
-            (), "float64", "1", "relative change of the states if the time step is halved"
+            (),
+            "float64",
+            "1",
+            "relative change of the states if the time step is halved; with noise that of the "
+            "path for the same noise, of which averages have the square or less",
         ),
-        "deviation": Variable((), "float64", "1", "C_φ(0)/theory − 1; NaN: g ≤ 1"),
+        "deviation": Variable((), "float64", "1", "C_φ(0)/theory − 1; NaN: no activity in theory"),
         "deviation_score": Variable(
             (),
             "float64",
@@ -124,10 +128,12 @@ def dynamics(
     units, gain = couplings.units, couplings.gain
     counts = intervals(settings.burn_in, settings.duration, settings.sampling_interval)
     progress = Progress(logger, f"simulating {variant}", sum(counts), "intervals")
+    theory = mean_field(gain, effective_rank, settings.nonlinearity, settings.noise)
     trajectories = simulate(
         couplings,
         generator=generator(seed, "dynamics", variant),
         nonlinearity=settings.nonlinearity,
+        noise=settings.noise,
         trajectories=settings.trajectories,
         time_step=settings.time_step,
         burn_in=settings.burn_in,
@@ -141,12 +147,11 @@ def dynamics(
     c_x, c_x_error = measures.autocovariance(trajectories.states, lags)
     c_phi, c_phi_error = measures.autocovariance(activity, lags)
     dimension = measures.dimensionality(activity)
-    theory = mean_field(gain, effective_rank, settings.nonlinearity)
     theory_x, theory_phi = theory.at(lag)
     size = theory.asymptotic_size(units)
     excess = c_phi[0] - theory.activity_variance
-    chaotic = theory.activity_variance > 0
-    deviation = excess / theory.activity_variance if chaotic else np.nan
+    active = theory.activity_variance > 0
+    deviation = excess / theory.activity_variance if active else np.nan
     score = excess / c_phi_error[0] if c_phi_error[0] > 0 else np.nan
     logger.info(
         "C_φ(0) %.4f ± %.4f, theory %.4f (%+.2f %%); halving the time step changes the states "
@@ -169,10 +174,11 @@ def dynamics(
     if frozen > 0:
         logger.warning(
             "%.0f %% of the trajectories rest at fixed points: this network is not chaotic; "
-            "raise network.gain or network.units",
+            "drive it by noise (dynamics.noise: 1, network.gain: 1), or raise network.gain or "
+            "network.units",
             100 * frozen,
         )
-    verdict = _verdict(size, ASYMPTOTIC)
+    verdict = theory.verdict(units)
     if size < ASYMPTOTIC:
         logger.warning("%s", verdict)
     shown = min(settings.example_units, units)
@@ -211,6 +217,7 @@ def dynamics(
             "units": units,
             "gain": gain,
             "nonlinearity": settings.nonlinearity,
+            "noise": settings.noise,
             "trajectories": settings.trajectories,
             "asymptotic": bool(size >= ASYMPTOTIC),
             "asymptotic_verdict": verdict,
@@ -233,15 +240,4 @@ def _network(dataset: xr.Dataset, path: Path) -> Network:
         "the store holds neither factors nor couplings of a network",
         where=path,
         remedy="give a store of the stage network",
-    )
-
-
-def _verdict(size: float, least: float) -> str:
-    """Say whether the dimension in theory holds for so few units."""
-    text = f"N·PR_D·(1 − g²⟨φ'⟩²)² is {size:.3g}"
-    if size >= least:
-        return f"{text}, at least {least:g}: the dimension in theory holds for this network"
-    return (
-        f"{text}, below {least:g}: the network has too few units for the dimension in theory; "
-        "compare the simulated one"
     )
