@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -35,7 +36,9 @@ def code_digest(module: str, root: Path | None = None) -> str:
     root = ROOT if root is None else root
     digest = hashlib.sha256()
     for name in sorted(imported_modules(module, root)):
-        digest.update(f"{name}\0{_meaning(_file(root, name))}\0".encode())
+        file = _file(root, name)
+        if file is not None:
+            digest.update(f"{name}\0{_source(file, name).meaning}\0".encode())
     return digest.hexdigest()[:16]
 
 
@@ -56,7 +59,7 @@ def imported_modules(module: str, root: Path) -> set[str]:
         found.add(name)
         parts = name.split(".")
         queue += [".".join(parts[:i]) for i in range(1, len(parts))]
-        queue += [m for m in _imports(file, name) if m.split(".")[0] == package]
+        queue += [m for m in _source(file, name).imports if m.split(".")[0] == package]
     return found
 
 
@@ -68,32 +71,35 @@ def _file(root: Path, module: str) -> Path | None:
     return None
 
 
-def _imports(file: Path, module: str) -> list[str]:
-    names: list[str] = []
+@dataclass(frozen=True)
+class _Source:
+    """What counts of a file: the modules it names in import statements, and its meaning."""
+
+    imports: tuple[str, ...]
+    meaning: str
+
+
+def _source(file: Path, module: str) -> _Source:
+    return _read(file, module, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _read(file: Path, module: str, modified: int) -> _Source:
+    """Read a file, docstrings of any kind left out; ``modified`` keys the cache only."""
+    tree = ast.parse(file.read_text())
     package = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]
-    for node in ast.walk(_parsed(file, file.stat().st_mtime_ns)):
+    names: list[str] = []
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [s for s in body if not _is_text(s)] or [ast.Pass()]  # type: ignore[attr-defined]
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-    return names
-
-
-def _meaning(file: Path | None) -> str:
-    return "" if file is None else ast.dump(_parsed(file, file.stat().st_mtime_ns))
-
-
-@lru_cache(maxsize=512)
-def _parsed(file: Path, modified: int) -> ast.Module:
-    """Syntax tree without docstrings of any kind; ``modified`` keys the cache only."""
-    tree = ast.parse(file.read_text())
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [s for s in body if not _is_text(s)] or [ast.Pass()]  # type: ignore[attr-defined]
-    return tree
+    return _Source(tuple(names), hashlib.sha256(ast.dump(tree).encode()).hexdigest())
 
 
 def _is_text(statement: ast.AST) -> bool:

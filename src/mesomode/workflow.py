@@ -87,7 +87,7 @@ class Plan:
         """Ids of the two-photon sessions of this run."""
         if self.source == "allen":
             return list(self.values["fetch"]["sessions"])
-        from mesomode.phantom.recordings import FIRST_SESSION
+        from mesomode.phantom.presets import FIRST_SESSION
 
         return [FIRST_SESSION + number for number in range(self.values["phantom"]["sessions"])]
 

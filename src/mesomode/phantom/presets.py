@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from mesomode.phantom.ontology import VISUAL_AREAS
 
+FIRST_SESSION = 981000001
+"""Id of the first two-photon session; the others follow."""
+
 
 @dataclass(frozen=True)
 class Preset:

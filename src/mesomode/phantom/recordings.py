@@ -9,12 +9,13 @@ from scipy.signal import lfilter
 
 from mesomode.phantom.cells import Cells, draw_cells, screen_input
 from mesomode.phantom.connectivity import Wiring, weights
+from mesomode.phantom.presets import FIRST_SESSION
 from mesomode.phantom.region import Region
 from mesomode.phantom.settings import Settings
 from mesomode.phantom.stimulus import FRAME_RATE, LENGTHS, Timetable, make_timetable
 from mesomode.seeds import generator
 
-FIRST_CONTAINER, FIRST_SESSION, FIRST_CELL = 980000001, 981000001, 982000001
+FIRST_CONTAINER, FIRST_CELL = 980000001, 982000001
 SESSION_TYPES = ("three_session_A", "three_session_B")
 SHARED_CELLS = 0.85
 """Part of a container's cells that one session finds."""
