@@ -200,7 +200,7 @@ def test_up_to_gain_one_noise_makes_activity():
 def test_the_verdict_says_how_well_the_theory_holds():
     theory = mean_field(1.0, 0.1, noise=1.0)
     assert "at gain 1 and noise 1, at least 10" in theory.verdict(1500)
-    assert "to about 12 %" in theory.verdict(1500)
+    assert "to about 4.9 %" in theory.verdict(1500)
     assert "below 10" in theory.verdict(100)
     assert "too few units" in theory.verdict(100)
     assert "at gain 3 and noise 0, below 10" in mean_field(3.0, 0.1).verdict(1500)

@@ -14,9 +14,9 @@ from mesomode.errors import DataError
 
 ASYMPTOTIC = 10.0
 """Least N·PR_D·(1 − g²⟨φ'⟩²)² at which the dimension of N units follows the theory."""
-FINITE_SIZE = 5.0
-"""Relative deviation of the dimension of N units from theory times that number: the most found
-in simulations, with noise or without, of 1,000 to 4,000 units."""
+FINITE_SIZE = 2.0
+"""Relative deviation of the dimension of N units from theory times that number: about the most
+found in simulations of 1,000 to 4,000 units, with noise or without."""
 LEAST_NOISE = 1e-9
 """Least variance σ² of the noise, other than zero, that the theory resolves at any gain."""
 
