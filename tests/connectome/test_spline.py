@@ -256,12 +256,13 @@ def test_one_dimensional_problem_of_the_paper():
         result = fit(problem, 100.0, tolerance=1e-4, bound=False)
         assert result.converged
         errors.append(relative_error(result.weights, truth))
-        blind = problem._replace(observed=np.ones_like(problem.observed))
-        result = fit(blind, 100.0, tolerance=1e-3, bound=False)
-        without_mask.append(relative_error(result.weights, truth))
-    assert 0.09 < np.mean(errors) < 0.17, np.mean(errors)
+        if seed < 5:
+            blind = problem._replace(observed=np.ones_like(problem.observed))
+            result = fit(blind, 100.0, tolerance=1e-2, bound=False)
+            without_mask.append(relative_error(result.weights, truth))
+    assert 0.09 < np.mean(errors) < 0.17
     assert min(errors) < 0.11 < max(errors)
-    assert (np.array(without_mask) > 2 * np.array(errors)).all()
+    assert (np.array(without_mask) > 2 * np.array(errors[:5])).all()
 
 
 def test_one_dimensional_problem_without_smoothing():

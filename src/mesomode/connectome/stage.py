@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
+    from mesomode.connectome.spline import SplineFit
+
 GRID = ("source_voxel", "source_region", "target_voxel", "target_region", "target_hemisphere")
 """Variables that a fitted connectome takes over from the atlas."""
 
@@ -161,69 +163,54 @@ def connectome_voxel(
 
     from mesomode.connectome.laplacian import graph_laplacian
     from mesomode.connectome.spline import fit_spline, memory_needed
+    from mesomode.connectome.truth import region_means
+    from mesomode.seeds import generator
 
     _limit_threads(threads)
-    data = _Data(atlas, tracing)
-    regional = settings.boundaries == "regional"
-    source = graph_laplacian(
-        data.grid["source_voxel"], data.grid["source_region"] if regional else None
+    grid, data, inherited = _read(atlas, tracing)
+    groups = data.groups
+    cut = settings.boundaries == "regional"
+    source, target = (
+        graph_laplacian(grid[f"{side}_voxel"], grid[f"{side}_region"] if cut else None)
+        for side in ("source", "target")
     )
-    target = graph_laplacian(
-        data.grid["target_voxel"], data.grid["target_region"] if regional else None
-    )
-    logger.info(
-        "%d x %d weights from %d experiments; %.2f GB of memory for the matrices",
-        *data.shape,
-        data.injection.shape[1],
-        memory_needed(*data.shape) / 1e9,
-    )
+    smoothing = settings.smoothing or PUBLISHED_SMOOTHING
+    needed = memory_needed(len(groups.target), len(groups.source))
+    logger.info("lambda %g; %.2f GB of memory for the matrices", smoothing, needed / 1e9)
 
-    def fit(chosen: np.ndarray, label: str, tolerance: float, bound: bool) -> Any:
+    def fit(chosen: np.ndarray, label: str, tolerance: float, bound: bool) -> SplineFit:
+        injection, projection, observed = data.select(chosen)
         result = fit_spline(
-            data.injection[:, chosen],
-            data.projection[:, chosen],
-            data.observed[:, chosen],
+            injection,
+            projection,
+            observed,
             source,
             target,
-            settings.smoothing or PUBLISHED_SMOOTHING,
+            smoothing,
             tolerance=tolerance,
             maximum_steps=settings.maximum_iterations,
             bound=bound,
             progress=_progress_lines(label),
         )
-        logger.info(
-            "%s: objective %.6g, KKT residual %.1e, relative gap %.1e estimated%s, "
-            "%d steps, %d Hessian products, %.1f s",
-            label,
-            result.terms.total,
-            result.kkt_residual,
-            result.gap_estimate,
-            f", {result.gap_bound:.1e} proven" if bound else "",
-            result.steps,
-            result.products,
-            result.seconds,
-        )
-        if not result.converged:
-            logger.warning(
-                "%s did not reach the tolerance %.1e in %d steps: raise "
-                "connectome.maximum_iterations or connectome.tolerance",
-                label,
-                tolerance,
-                settings.maximum_iterations,
-            )
+        _log_fit(label, result, tolerance)
         return result
 
     loose = max(settings.tolerance, HOLDOUT_TOLERANCE)
-    held = _hold_out(
-        data,
+    held = data.hold_out(
         lambda chosen: fit(chosen, "hold-out fit", loose, False).weights @ data.injection,
-        settings,
-        seed,
-    )  # fmt: skip
-    result = fit(np.ones(data.injection.shape[1], np.bool_), "fit", settings.tolerance, True)
+        settings.holdout_fraction,
+        generator(seed, "connectome", "holdout"),  # the same experiments for every model
+    )
+    result = fit(np.ones(data.count, np.bool_), "fit", settings.tolerance, True)
+    prediction = result.weights @ data.injection
+    means = region_means(result.weights, groups.target, groups.source)
     history = result.history
     variables = {
         "weights": (("target", "source"), result.weights.astype(np.float32)),
+        "regional_weights": (("target_group", "source_group"), means),
+        "experiment_error": data.experiment_errors(prediction),
+        **data.errors(prediction),
+        **held,
         "objective": ((), result.terms.total),
         "misfit": ((), result.terms.misfit),
         "penalty": ((), result.terms.penalty),
@@ -240,14 +227,7 @@ def connectome_voxel(
         "step_gap_estimate": ("step", np.array([r.gap_estimate for r in history])),
         "step_products": ("step", np.array([r.products for r in history], np.int64)),
     }
-    if result.undetermined:
-        logger.warning(
-            "%.2g %% of the weights are set to zero: no experiment was injected into the source's "
-            "and observed in the target's connected part of the grid",
-            100 * result.undetermined,
-        )
-    prediction = result.weights @ data.injection
-    _write(out, data, variables, prediction, held, settings, provenance)
+    _write(out, "voxel", variables, inherited, provenance, smoothing=smoothing)
 
 
 @step
@@ -278,32 +258,36 @@ def connectome_regional(
     import numpy as np
 
     from mesomode.connectome.regional import fit_regional, sum_groups
+    from mesomode.seeds import generator
 
-    data = _Data(atlas, tracing)
-    groups = data.source_group, data.target_group
-    injected = sum_groups(data.injection, data.source_group)
+    _, data, inherited = _read(atlas, tracing)
+    source, target = data.groups.source, data.groups.target
+    injected = sum_groups(data.injection, source)
 
     def fit(chosen: np.ndarray) -> np.ndarray:
-        return fit_regional(
-            data.injection[:, chosen],
-            data.projection[:, chosen],
-            data.observed[:, chosen],
-            *groups,
-        )
+        injection, projection, observed = data.select(chosen)
+        return fit_regional(injection, projection, observed, source, target)
 
-    held = _hold_out(data, lambda c: (fit(c) @ injected)[data.target_group], settings, seed)
-    weights = fit(np.ones(data.injection.shape[1], np.bool_))
-    rank = np.linalg.matrix_rank(injected)
-    logger.info(
-        "%d x %d regions from %d experiments, which determine %d source regions",
-        *weights.shape,
-        data.injection.shape[1],
-        rank,
+    held = data.hold_out(
+        lambda chosen: (fit(chosen) @ injected)[target],
+        settings.holdout_fraction,
+        generator(seed, "connectome", "holdout"),
     )
-    full = weights[np.ix_(data.target_group, data.source_group)]
-    variables = {"weights": (("target", "source"), full.astype(np.float32))}
-    prediction = (weights @ injected)[data.target_group]
-    _write(out, data, variables, prediction, held, settings, provenance)
+    weights = fit(np.ones(data.count, np.bool_))
+    logger.info(
+        "%d x %d regions; the experiments determine %d of the source regions",
+        *weights.shape,
+        np.linalg.matrix_rank(injected),
+    )
+    prediction = (weights @ injected)[target]
+    variables = {
+        "weights": (("target", "source"), weights[np.ix_(target, source)].astype(np.float32)),
+        "regional_weights": (("target_group", "source_group"), weights),
+        "experiment_error": data.experiment_errors(prediction),
+        **data.errors(prediction),
+        **held,
+    }
+    _write(out, "regional", variables, inherited, provenance)
 
 
 @step
@@ -385,6 +369,7 @@ def connectome_truth(
     import numpy as np
     import xarray as xr
 
+    from mesomode.connectome.experiments import Groups
     from mesomode.connectome.truth import compare, region_means, singular_values
 
     with open_store(atlas) as store:
@@ -392,13 +377,13 @@ def connectome_truth(
         regions = store.attrs["regions"]
         shape = store["annotation"].shape
     true = _true_weights(truth, grid, shape)
-    source_group, target_group, groups = _groups(grid)
+    groups = Groups.of(grid)
     names, agreements, spectra, means = [], [], [], []
     for path in models:
         with open_store(path, SCHEMA) as store:
             weights = store["weights"].values
             name = str(store.attrs.get("model", path.stem))
-        agreement = compare(weights, true, target_group, source_group)
+        agreement = compare(weights, true, groups.target, groups.source)
         logger.info(
             "%s: relative error %.4f, correlation %.4f, MSE_rel %.4f, regional error %.4f",
             name,
@@ -409,7 +394,7 @@ def connectome_truth(
         )
         names.append(name)
         agreements.append(agreement)
-        means.append(region_means(weights, target_group, source_group))
+        means.append(region_means(weights, groups.target, groups.source))
         spectra.append(singular_values(weights))
     quantities = ("relative_error", "correlation", "mean_squared_error", "regional_error")
     dataset = xr.Dataset(
@@ -420,155 +405,115 @@ def connectome_truth(
             "regional_weights": (("model", "target_group", "source_group"), np.stack(means)),
             "true_regional_weights": (
                 ("target_group", "source_group"),
-                region_means(true, target_group, source_group),
+                region_means(true, groups.target, groups.source),
             ),
             **{q: ("model", np.array([getattr(a, q) for a in agreements])) for q in quantities},
-            **groups,
+            **groups.table,
         },
         attrs={"models": names, "regions": regions},
     )
     write_store(out, dataset, TRUTH_SCHEMA, provenance)
 
 
-class _Data:
-    """Grids and tracer experiments, as float64 where they are fitted."""
-
-    def __init__(self, atlas: Input, tracing: Input) -> None:
-        import numpy as np
-
-        with open_store(atlas) as store:
-            self.grid = {name: store[name].values for name in GRID}
-            self.regions = store.attrs["regions"]
-        with open_store(tracing) as store:
-            self.injection = store["injection_density"].values.astype(np.float64)
-            self.projection = store["projection_density"].values.astype(np.float64)
-            self.observed = store["observed"].values.astype(np.bool_)
-            self.experiment = store["experiment"].values
-            self.primary_region = store["primary_region"].values
-        self.source_group, self.target_group, self.groups = _groups(self.grid)
-        self.shape = (len(self.target_group), len(self.source_group))
-
-    def errors(
-        self, prediction: np.ndarray, chosen: np.ndarray, prefix: str = ""
-    ) -> dict[str, Any]:
-        """Voxel and regional MSE_rel on the chosen experiments."""
-        from mesomode.connectome.scores import relative_error
-
-        part = (prediction[:, chosen], self.projection[:, chosen], self.observed[:, chosen])
-        return {
-            f"{prefix}voxel_error": ((), relative_error(*part)),
-            f"{prefix}regional_error": ((), relative_error(*part, group=self.target_group)),
-        }
-
-    def experiment_errors(self, prediction: np.ndarray) -> Any:
-        """MSE_rel of each experiment."""
-        from mesomode.connectome.scores import relative_error
-
-        return relative_error(prediction, self.projection, self.observed, axis=0)
-
-
-def _groups(grid: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Numbers from 0 of source regions and of target regions by hemisphere, and their ids."""
+def _read(atlas: Input, tracing: Input) -> tuple[dict[str, Any], Any, dict[str, Any]]:
+    """Variables of the grids, the experiments, and what else a connectome's store takes over."""
     import numpy as np
 
-    source_id, source_group = np.unique(grid["source_region"], return_inverse=True)
-    pairs = np.stack([grid["target_hemisphere"].astype(np.int64), grid["target_region"]])
-    target_pair, target_group = np.unique(pairs, axis=1, return_inverse=True)
-    return (
-        source_group,
-        target_group.reshape(-1),
-        {
-            "source_group_region": ("source_group", source_id.astype(np.int64)),
-            "target_group_region": ("target_group", target_pair[1]),
-            "target_group_hemisphere": ("target_group", target_pair[0].astype(np.int8)),
-        },
+    from mesomode.connectome.experiments import Experiments, Groups
+
+    with open_store(atlas) as store:
+        grid = {name: store[name].values for name in GRID}
+        regions = store.attrs["regions"]
+    groups = Groups.of(grid)
+    with open_store(tracing) as store:
+        experiments = Experiments(
+            store["injection_density"].values.astype(np.float64),
+            store["projection_density"].values.astype(np.float64),
+            store["observed"].values.astype(np.bool_),
+            store["primary_region"].values,
+            groups,
+        )
+        ids = store["experiment"].values
+    dims = {name: SCHEMA.variables[name].dims for name in GRID}
+    kept = {"experiment": ids, **{name: (dims[name], grid[name]) for name in GRID}, **groups.table}
+    logger.info(
+        "%d target voxels, %d source voxels, %d experiments",
+        len(groups.target),
+        len(groups.source),
+        experiments.count,
     )
+    return grid, experiments, {"variables": kept, "attrs": {"regions": regions}}
 
 
-def _hold_out(data: _Data, predict: Any, settings: Settings, seed: int) -> dict[str, Any]:
-    """Errors on experiments set aside of a fit to the others; nothing if there are too few.
-
-    ``predict`` fits to the experiments of a mask and predicts all.
-    """
-    import numpy as np
-
-    from mesomode.connectome.holdout import split_experiments
-    from mesomode.seeds import generator
-
-    if settings.holdout_fraction == 0:
-        return {}
-    if len(data.experiment) < 3:
-        logger.warning("no hold-out: %d experiments are too few", len(data.experiment))
-        return {}
-    test = split_experiments(
-        data.primary_region,
-        settings.holdout_fraction,
-        # the same experiments for every model
-        generator(seed, "connectome", "holdout"),
+def _log_errors(variables: dict[str, Any]) -> None:
+    value = {name: v[1] for name, v in variables.items() if name.endswith("_error") and v[0] == ()}
+    logger.info(
+        "MSE_rel of the fit to all experiments: voxel %.3f, regional %.3f",
+        value["voxel_error"],
+        value["regional_error"],
     )
-    prediction = predict(~test)
-    return {
-        "test": ("experiment", test),
-        "holdout_experiment_error": (
-            "experiment",
-            np.asarray(data.experiment_errors(prediction)),
-        ),
-        **data.errors(prediction, test, "test_"),
-        **data.errors(prediction, ~test, "train_"),
-    }
+    if "test" not in variables:
+        logger.info("no hold-out: turned off, or fewer than three experiments")
+        return
+    logger.info(
+        "hold-out of %d of %d experiments: voxel %.3f (training %.3f), "
+        "regional %.3f (training %.3f)",
+        variables["test"][1].sum(),
+        len(variables["test"][1]),
+        value["test_voxel_error"],
+        value["train_voxel_error"],
+        value["test_regional_error"],
+        value["train_regional_error"],
+    )
 
 
 def _write(
     out: Output,
-    data: _Data,
+    model: str,
     variables: dict[str, Any],
-    prediction: np.ndarray,
-    held: dict[str, Any],
-    settings: Settings,
+    inherited: dict[str, Any],
     provenance: Provenance,
+    **attributes: Any,
 ) -> None:
-    """Write a fitted connectome with its grids, regional means and errors."""
-    import numpy as np
+    """Write a fitted connectome with its grids and errors."""
     import xarray as xr
 
-    from mesomode.connectome.truth import region_means
-
-    everything = np.ones(len(data.experiment), np.bool_)
-    fitted = data.errors(prediction, everything)
-    logger.info(
-        "MSE_rel of the fit to all experiments: voxel %.3f, regional %.3f",
-        fitted["voxel_error"][1],
-        fitted["regional_error"][1],
-    )
-    if held:
-        logger.info(
-            "hold-out of %d of %d experiments: voxel %.3f (training %.3f), "
-            "regional %.3f (training %.3f)",
-            held["test"][1].sum(),
-            len(data.experiment),
-            *(held[f"{part}_{kind}_error"][1]
-              for kind in ("voxel", "regional") for part in ("test", "train")),
-        )  # fmt: skip
-    dims = {name: SCHEMA.variables[name].dims for name in GRID}
-    means = region_means(variables["weights"][1], data.target_group, data.source_group)
+    _log_errors(variables)
     dataset: xr.Dataset = xr.Dataset(
-        {
-            **variables,
-            **{name: (dims[name], values) for name, values in data.grid.items()},
-            **data.groups,
-            "regional_weights": (("target_group", "source_group"), means),
-            "experiment_error": ("experiment", np.asarray(data.experiment_errors(prediction))),
-            **fitted,
-            **held,
-        },
-        coords={"experiment": data.experiment},
-        attrs={
-            "model": provenance.step.removeprefix("connectome-").removeprefix("connectome_"),
-            "smoothing": settings.smoothing or PUBLISHED_SMOOTHING,
-            "regions": data.regions,
-        },
+        {**variables, **inherited["variables"]},
+        attrs={"model": model, **inherited["attrs"], **attributes},
     )
     write_store(out, dataset, SCHEMA, provenance)
+
+
+def _log_fit(label: str, result: SplineFit, tolerance: float) -> None:
+    """How good a fit is and what it cost; warnings where something has to be known."""
+    logger.info(
+        "%s: objective %.6g, KKT residual %.1e, relative gap about %.1e%s, "
+        "%d steps, %d Hessian products, %.1f s",
+        label,
+        result.terms.total,
+        result.kkt_residual,
+        result.gap_estimate,
+        f" (proven: {result.gap_bound:.1e})" if result.gap_bound < float("inf") else "",
+        result.steps,
+        result.products,
+        result.seconds,
+    )
+    if not result.converged:
+        logger.warning(
+            "%s did not reach the tolerance %.1e in %d steps: raise "
+            "connectome.maximum_iterations or connectome.tolerance",
+            label,
+            tolerance,
+            result.steps,
+        )
+    if result.undetermined:
+        logger.warning(
+            "%.2g %% of the weights are set to zero: no experiment was injected into the source's "
+            "and observed in the target's connected part of the grid",
+            100 * result.undetermined,
+        )
 
 
 def _progress_lines(label: str) -> Any:
