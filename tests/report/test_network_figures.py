@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mesomode.report.dynamics import Activity, draw_dynamics
+from mesomode.report.dynamics import Activity, draw_dynamics, last_above
 from mesomode.report.network import Spectrum, draw_network
 from tests.report.conftest import check, texts, titled
 
@@ -14,7 +14,8 @@ def activity(variant="random_mode", **changed):
     rng = np.random.default_rng(0)
     return Activity(
         **{
-            "variant": variant, "units": 200, "trajectories": 32, "gain": 3.0, "lag": lag,
+            "variant": variant, "units": 200, "trajectories": 32, "gain": 3.0, "noise": 0.5,
+            "lag": lag,
             "states": 5 * curve, "states_error": 0.1 * curve, "states_theory": 5.1 * curve,
             "rates": 0.7 * curve, "rates_error": 0.01 * curve, "rates_theory": 0.71 * curve,
             "eigenvalue": np.geomspace(1, 1e-4, 200), "dimension": 12.3, "dimension_error": 0.4,
@@ -47,6 +48,7 @@ def test_simulation_and_theory_are_on_one_axis():
     check(figure)
     axes = titled(figure, "varphi")
     lines = [line for line in axes.lines if len(line.get_xdata()) == 40]
+    assert "200 units, g = 3, σ² = 0.5, 32 trajectories" in texts(figure)
     assert len(lines) == 4
     assert lines[0].get_ydata()[0] == pytest.approx(0.7)
     assert lines[1].get_ydata()[0] == pytest.approx(0.71)
@@ -76,3 +78,11 @@ def test_a_network_without_activity():
     assert "no activity" in text
     assert "100% of trajectories at rest" in text
     assert "too few units" in text
+
+
+def test_the_lags_drawn_are_those_of_the_decay():
+    lag = np.arange(0, 20, 0.5)
+    assert last_above(lag, np.exp(-lag)) == pytest.approx(1.5 * 4.5)
+    assert last_above(lag, np.ones(40)) == 19.5
+    assert last_above(lag, np.zeros(40)) == 19.5
+    assert last_above(lag, np.append(1.0, np.zeros(39))) == 19.5

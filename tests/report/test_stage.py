@@ -251,5 +251,5 @@ def test_the_table_equals_the_stores(run, tmp_path, caplog):
         assert float(rows[key]["value"]) == value, key
     error = float(rows["truth", "voxel", "relative error |W − W_true|/|W_true|"]["value"])
     assert f"truth voxel: relative error |W − W_true|/|W_true| {error:.4g}" in caplog.text
-    assert "MSE_rel of the weights" in caplog.text
+    assert f"true one: voxel: relative error {error:.4g}, MSE_rel" in caplog.text
     assert f"{error:.4g}" in (tmp_path / "summary.html").read_text(encoding="utf-8")

@@ -52,6 +52,11 @@ def test_connectome_rows():
         attrs={"models": ["voxel", "regional"]},
     )  # fmt: skip
     rows = summary.connectome_rows(truth, "truth")
+    assert summary.recovery(rows) == (
+        "the connectome against the true one: voxel: relative error 0.4, MSE_rel 0.4; "
+        "regional: relative error 1.5, MSE_rel 1.5"
+    )
+    assert summary.recovery(ROWS) == ""
     assert number_of(rows, "relative error |W − W_true|/|W_true|", "regional")[0] == 1.5
 
 

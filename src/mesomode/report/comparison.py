@@ -196,8 +196,9 @@ def _dimension(
         [f"{s.title.replace(' ', chr(10), 1)}\nN = {s.units:,}" for s in systems],
     )
     axes.set_xlim(-0.6, len(systems) - 0.4)
-    axes.margins(y=0.4)
-    axes.set_ylim(bottom=0)
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, 0.8), 8 * high)
     axes.set_ylabel("participation ratio (dimensions)")
     axes.set_title("Dimension, with its corrections")
 

@@ -12,7 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from mesomode.report.network import variant_colour, variant_name
-from mesomode.report.style import GREY, INK, new_figure, nothing_to_show, number, styled, with_error
+from mesomode.report.style import (
+    GREY,
+    INK,
+    darker,
+    new_figure,
+    nothing_to_show,
+    number,
+    styled,
+    with_error,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +35,8 @@ class Activity:
     ----------
     variant : str
     units, trajectories : int
-    gain : float
+    gain, noise : float
+        g, and the variance σ² of the white noise.
     lag : float array (lag,)
         In time constants.
     states, states_error, states_theory : float array (lag,)
@@ -52,6 +62,7 @@ class Activity:
     units: int
     trajectories: int
     gain: float
+    noise: float
     lag: np.ndarray
     states: np.ndarray
     states_error: np.ndarray
@@ -79,6 +90,7 @@ class Activity:
             units=units,
             trajectories=int(store.attrs["trajectories"]),
             gain=float(store.attrs["gain"]),
+            noise=float(store.attrs["noise"]),
             lag=store["lag"].values,
             states=store["autocovariance"].values,
             states_error=store["autocovariance_error"].values,
@@ -114,7 +126,7 @@ def draw_dynamics(networks: Sequence[Activity], example_units: int = 6) -> Figur
     matplotlib.figure.Figure
     """
     title = "; ".join(
-        f"{variant_name(n.variant)}: {n.units:,} units, g = {n.gain:g}, "
+        f"{variant_name(n.variant)}: {n.units:,} units, g = {n.gain:g}, σ² = {n.noise:g}, "
         f"{n.trajectories} trajectories"
         for n in networks
     )
@@ -141,28 +153,41 @@ def draw_dynamics(networks: Sequence[Activity], example_units: int = 6) -> Figur
 
 
 def _autocovariance(axes: Axes, networks: Sequence[Activity], what: str, title: str) -> None:
+    longest = 0.0
     for place, network in enumerate(networks):
         mean, error = getattr(network, what), getattr(network, f"{what}_error")
-        colour = variant_colour(network.variant)
-        name = variant_name(network.variant)
-        simulated, theory = "", ""
+        theory = getattr(network, f"{what}_theory")
+        colour, name = variant_colour(network.variant), variant_name(network.variant)
+        simulated, expected = f"{name}, simulated", f"{name}, theory"
         if what == "rates":
-            simulated = f", τ₂ = {number(network.correlation_time)}"
-            theory = f", τ₂ = {number(network.correlation_time_theory)}"
-        axes.plot(network.lag, mean, color=colour, label=f"{name}, simulated{simulated}")
+            simulated += f", τ₂ = {number(network.correlation_time)}"
+            expected += f", τ₂ = {number(network.correlation_time_theory)}"
+        axes.plot(network.lag, mean, color=colour, lw=2.4, alpha=0.65, label=simulated)
         if np.isfinite(error).any():
             axes.fill_between(
                 network.lag, mean - error, mean + error, color=colour, alpha=0.25, lw=0
             )
+        dashes = (4 * place, (4, 4 * max(len(networks) - 1, 1)))
         axes.plot(
-            network.lag, getattr(network, f"{what}_theory"), color=colour, lw=1.2,
-            ls=(4 * place, (4, 4 * max(len(networks) - 1, 1))), label=f"{name}, theory{theory}",
+            network.lag, theory, color=darker(colour), lw=1.3, ls=dashes, zorder=3,
+            label=expected,
         )  # fmt: skip
+        longest = max(longest, *(last_above(network.lag, curve) for curve in (mean, theory)))
     axes.axhline(0, color=GREY, lw=0.6)
+    axes.set_xlim(0, longest)
     axes.set_xlabel("lag τ (time constants)")
     axes.set_ylabel("autocovariance")
     axes.set_title(title)
     axes.legend()
+
+
+def last_above(lag: np.ndarray, curve: np.ndarray, share: float = 0.01) -> float:
+    """One and a half times the last lag at which a curve is above a share of its start.
+
+    At most the longest lag, which is also the answer for a curve that is zero.
+    """
+    above = np.flatnonzero(np.abs(curve) > share * np.abs(curve[0]))
+    return float(min(1.5 * lag[above[-1]], lag[-1]) if above.size and above[-1] else lag[-1])
 
 
 def _spectrum(axes: Axes, networks: Sequence[Activity]) -> None:
@@ -225,13 +250,15 @@ def _dimension(axes: Axes, networks: Sequence[Activity]) -> None:
 
 def _traces(axes: Axes, network: Activity, units: int) -> None:
     shown = network.example[:, :units]
+    span = float(np.nanpercentile(np.abs(shown), 99.5)) or 1.0
+    bar = float(f"{span:.1g}")
     for place in range(shown.shape[1]):
-        axes.plot(network.time, shown[:, place] - 2.1 * place, color=INK, lw=0.8)
+        axes.plot(network.time, shown[:, place] - 2.1 * span * place, color=INK, lw=0.8)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.plot([1.005, 1.005], [-1, 1], transform=axes.get_yaxis_transform(), color=INK, lw=1.5,
-              clip_on=False)  # fmt: skip
-    axes.text(1.01, 0, "2", transform=axes.get_yaxis_transform(), va="center", fontsize=8)
+    right = axes.get_yaxis_transform()
+    axes.plot([1.005, 1.005], [0, bar], transform=right, color=INK, lw=1.5, clip_on=False)
+    axes.text(1.01, bar / 2, number(bar), transform=right, va="center", fontsize=8)
     axes.set_xlim(network.time[0], network.time[-1])
     axes.set_xlabel("time (time constants)")
     axes.set_ylabel(f"φ(x), {shown.shape[1]} units")

@@ -313,7 +313,7 @@ def summary(
     ):
         with atomic_file(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    for line in table.as_text(rows):
+    for line in filter(None, [*table.as_text(rows), table.recovery(rows)]):
         logger.info("%s", line)
 
 

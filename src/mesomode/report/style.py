@@ -145,18 +145,10 @@ def region_colours(regions: list[dict[str, Any]]) -> list[tuple[float, float, fl
     return [to_rgb(c) for c in matplotlib.colormaps["turbo"](np.linspace(0, 1, len(regions)))]
 
 
-def letter(axes: Axes, text: str) -> None:
-    """Write the letter of a panel beside its title."""
-    axes.annotate(
-        text,
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(-22, 6),
-        textcoords="offset points",
-        fontsize=11,
-        fontweight="bold",
-        annotation_clip=False,
-    )
+def darker(colour: str) -> tuple[float, float, float]:
+    """A darker shade of a colour."""
+    red, green, blue = to_rgb(colour)
+    return 0.5 * red, 0.5 * green, 0.5 * blue
 
 
 def nothing_to_show(axes: Axes, why: str) -> None:

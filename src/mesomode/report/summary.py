@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import xarray as xr
 
+RELATIVE_ERROR = "relative error |W − W_true|/|W_true|"
+MSE_OF_WEIGHTS = "MSE_rel of the weights"
 HEADER = ("stage", "what", "quantity", "value", "standard_error", "unit")
 
 
@@ -70,8 +72,8 @@ def connectome_rows(store: xr.Dataset, name: str) -> list[Row]:
             Row("truth", str(model), quantity, float(store[variable][place]))
             for place, model in enumerate(store.attrs["models"])
             for quantity, variable in (
-                ("relative error |W − W_true|/|W_true|", "relative_error"),
-                ("MSE_rel of the weights", "mean_squared_error"),
+                (RELATIVE_ERROR, "relative_error"),
+                (MSE_OF_WEIGHTS, "mean_squared_error"),
                 ("correlation with the true weights", "correlation"),
                 ("relative error of means over regions", "regional_error"),
             )
@@ -216,6 +218,17 @@ def as_text(rows: Sequence[Row]) -> list[str]:
         unit = "" if row.unit == "1" else f" {row.unit}"
         lines.append(f"{name}: {row.quantity} {shown(row.value)}{error}{unit}")
     return lines
+
+
+def recovery(rows: Sequence[Row]) -> str:
+    """How near the connectomes are to the true one, in one line; empty without a truth."""
+    found = {(row.what, row.quantity): row.value for row in rows if row.stage == "truth"}
+    parts = [
+        f"{model}: relative error {shown(value)}, MSE_rel {shown(found[model, MSE_OF_WEIGHTS])}"
+        for (model, quantity), value in found.items()
+        if quantity == RELATIVE_ERROR
+    ]
+    return "the connectome against the true one: " + "; ".join(parts) if parts else ""
 
 
 STYLE = """
