@@ -135,7 +135,8 @@ def test_anatomy_of_a_rule(rule):
     assert directives == [d for d in ORDER if d in directives], "the order of the directives"
     assert {"output", "log", "message", "conda", "shell"} <= set(directives)
     assert "{log}" in body.partition("shell:")[2], "the log is written"
-    assert re.search(r"shell:\s+\"mesomode ([\w-]+|{params.command}) ", body), "one command that a person can type"
+    command = re.search(r"shell:\s+\"mesomode ([\w-]+|{params.command}) ", body)
+    assert command, "one command that a person can type"
 
 
 @pytest.mark.parametrize("file", RULES, ids=lambda file: file.name)
@@ -153,8 +154,8 @@ def test_rules_are_given_their_own_section_only(stage):
     (file,) = [f for f in RULES if f.stem[3:] == stage]
     own = {stage, "phantom"} if stage == "fetch" else {stage}
     for name, body in rules_of(file).items():
-        assert set(re.findall(r"PLAN\.settings\(\"(\w+)\"\)", body)) <= own, name
-        assert set(re.findall(r"PLAN\.code\(\"(\w+)\"\)", body)) <= {stage}, name
+        assert set(re.findall(r"PLAN\.settings\(\"(\w+)\"", body)) <= own, name
+        assert set(re.findall(r"PLAN\.code\(\"(\w+)", body)) <= own, name
 
 
 def test_every_store_of_a_rule_is_one_directory():

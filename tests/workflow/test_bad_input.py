@@ -20,7 +20,11 @@ from mesomode.files import read_json, sha256_of, write_json
 from mesomode.store import verify_store
 from tests.workflow.workspace import Workspace
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Snakemake puts its time stamp into the folder of a store, which plain zarr remarks on
+    pytest.mark.filterwarnings(r"ignore:Object at \.snakemake_timestamp"),
+]
 
 
 def raw_folder(workspace: Workspace) -> Path:

@@ -8,7 +8,11 @@ import xarray as xr
 from mesomode.store import verify_store
 from tests.workflow.workspace import Workspace
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Snakemake puts its time stamp into the folder of a store, which plain zarr remarks on
+    pytest.mark.filterwarnings(r"ignore:Object at \.snakemake_timestamp"),
+]
 
 PIECES = {
     "workflow/rules/85_census.smk": '''\
