@@ -22,7 +22,7 @@ from mesomode.store import open_store, write_store
 from tests.recordings.conftest import write_session
 
 UNITS, GAIN, TAU, OBSERVED = 200, 3.0, 0.1, 60
-RUN = {"burn_in": 50.0, "time_step": 0.2, "sampling_interval": 0.4}
+RUN = {"noise": 0.0, "burn_in": 50.0, "time_step": 0.2, "sampling_interval": 0.4}
 
 
 @pytest.fixture(scope="module")
