@@ -58,6 +58,7 @@ def test_connectome(grid, weights):
     figure = connectome.draw_connectome(
         [("voxel model", weights), ("regional model", 2 * weights)],
         grid["source_region"],
+        np.zeros(360, bool),
         grid["source_region"],
         grid["regions"],
     )
@@ -73,11 +74,31 @@ def test_connectome(grid, weights):
             assert coarse[row, column] == pytest.approx(mean, rel=1e-5)
 
 
+def test_targets_in_the_other_hemisphere_have_rows_of_their_own(grid, weights):
+    region = grid["source_region"]
+    figure = connectome.draw_connectome(
+        [("voxel model", np.concatenate([weights, 0.1 * weights]))],
+        np.tile(region, 2),
+        np.repeat([False, True], 360),
+        region,
+        grid["regions"],
+    )
+    check(figure)
+    axes = titled(figure, "region by region")
+    names = ["VISp", "VISl", "VISam"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == names
+    rows = [t.get_text() for t in axes.get_yticklabels()]
+    assert rows == [*names, *(f"{name} contra" for name in names)]
+    means = axes.images[0].get_array()
+    assert np.allclose(means[3:], 0.1 * means[:3])
+
+
 def test_a_connectome_of_zeros_is_drawn(grid, weights):
     check(
         connectome.draw_connectome(
             [("voxel model", 0 * weights)],
             grid["source_region"],
+            np.zeros(360, bool),
             grid["source_region"],
             grid["regions"],
         )

@@ -83,3 +83,10 @@ def test_a_label_lies_within_its_region():
     x, y = region_centre(ring, 1.0)
     assert ring[int(y), int(x)]
     assert region_centre(np.zeros((2, 2), bool), 1.0) is None
+
+
+def test_a_label_of_a_region_in_both_hemispheres_lies_in_the_right_one():
+    both = np.zeros((5, 20), bool)
+    both[1:4, 1:4] = both[1:4, 16:19] = True
+    both[0, 9] = True
+    assert region_centre(both, 0.1, (2.0, 1.0)) == pytest.approx((1.0 + 1.75, 2.25))

@@ -163,6 +163,7 @@ def draw_regions(
 def draw_connectome(
     models: Sequence[tuple[str, Any]],
     target_region: np.ndarray,
+    contralateral: np.ndarray,
     source_region: np.ndarray,
     regions: list[dict[str, Any]],
 ) -> Figure:
@@ -172,7 +173,11 @@ def draw_connectome(
     ----------
     models : sequence of (name, weights)
         Weights (target, source), sliceable by rows.
-    target_region, source_region : int array (voxel,)
+    target_region : int array (target,)
+        Structure ids.
+    contralateral : bool array (target,)
+        Whether a target lies in the other hemisphere; such targets have rows of their own.
+    source_region : int array (source,)
         Structure ids.
     regions : list of dict
         Table with ``id`` and ``acronym``.
@@ -181,8 +186,10 @@ def draw_connectome(
     -------
     matplotlib.figure.Figure
     """
-    rows = blocks_by_region(region_index(target_region, regions))
-    columns = blocks_by_region(region_index(source_region, regions))
+    place = region_index(target_region, regions) + len(regions) * contralateral
+    rows = blocks_by_region(place)
+    regions = [*regions, *({**r, "acronym": f"{r['acronym']} contra"} for r in regions)]
+    columns = blocks_by_region(region_index(source_region, regions[: len(regions) // 2]))
     fine = [block_means(weights, rows, columns) for _, weights in models]
     coarse = [block_means(w, whole_regions(rows), whole_regions(columns)) for _, w in models]
     figure = new_figure(5.4 * len(models), 9.6, "Weights from source (column) to target (row)")

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.image import AxesImage
+from scipy import ndimage
 
 from mesomode.report.style import INK, region_colours
 
@@ -141,12 +142,28 @@ def draw_borders(
 def region_centre(
     inside: np.ndarray, edge: float, origin: tuple[float, float] = (0.0, 0.0)
 ) -> tuple[float, float] | None:
-    """The pixel of a region nearest to its mean position, as (x, y); None if it is empty."""
-    pixels = np.argwhere(inside)
-    if not len(pixels):
+    """The middle of a region's largest connected part, where a label can be read.
+
+    Parameters
+    ----------
+    inside : bool array (row, column)
+    edge : float
+        Edge of a pixel.
+    origin : (float, float)
+        Position (y, x) of the image's corner.
+
+    Returns
+    -------
+    (x, y) or None
+        Centre of the part's pixel nearest to its mean position; of two equal parts that on
+        the right. None if the region is empty.
+    """
+    parts, count = ndimage.label(inside)
+    if not count:
         return None
-    middle = pixels.mean(axis=0)
-    row, column = pixels[np.argmin(np.sum((pixels - middle) ** 2, axis=1))]
+    pieces = [np.argwhere(parts == part) for part in range(1, count + 1)]
+    pixels = max(pieces, key=lambda piece: (len(piece), piece[:, 1].mean()))
+    row, column = pixels[np.argmin(np.sum((pixels - pixels.mean(axis=0)) ** 2, axis=1))]
     return origin[1] + (column + 0.5) * edge, origin[0] + (row + 0.5) * edge
 
 

@@ -14,6 +14,9 @@ from mesomode.store import open_store
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+CONTRALATERAL = 2
+"""Flag of the other hemisphere in stores."""
+
 
 @step
 def figure_atlas(*, atlas: Input, png: Output, svg: Output, settings: Settings) -> None:
@@ -119,6 +122,7 @@ def figure_connectome(*, models: list[Input], png: Output, svg: Output, settings
         figure = draw_connectome(
             [(f"{data.attrs['model']} model", data["weights"]) for data in stores],
             first["target_region"].values,
+            first["target_hemisphere"].values == CONTRALATERAL,
             first["source_region"].values,
             first.attrs["regions"],
         )
