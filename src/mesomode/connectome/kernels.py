@@ -6,10 +6,19 @@ number of threads.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 from numba import njit, prange
 
-OPTIONS = {"parallel": True, "cache": True, "fastmath": {"reassoc", "contract", "nsz"}}
+# Compiled code is kept beside this file, never in a hidden folder elsewhere; where this folder
+# is read-only it is compiled anew by each process (some 20 s).
+OPTIONS = {
+    "parallel": True,
+    "cache": os.access(Path(__file__).parent, os.W_OK),
+    "fastmath": {"reassoc", "contract", "nsz"},
+}
 
 
 @njit(inline="always")

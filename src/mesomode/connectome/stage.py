@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from mesomode.connectome.settings import PUBLISHED_SMOOTHING, Settings
@@ -524,6 +525,9 @@ def _progress_lines(label: str) -> Any:
         nonlocal last
         if state.seconds - last >= 5.0:
             last = state.seconds
+            if math.isnan(state.objective):
+                logger.info("%s: unconstrained start, %d Hessian products", label, state.products)
+                return
             logger.info(
                 "%s: step %d, %d Hessian products, objective %.6g, relative gap about %.1e",
                 label,
