@@ -124,6 +124,7 @@ class Experiments:
         prediction = predict(~test)
         return {
             "test": ("experiment", test),
+            "holdout_prediction": (("target", "experiment"), prediction.astype(np.float32)),
             "holdout_experiment_error": self.experiment_errors(prediction),
             **self.errors(prediction, test, "test_"),
             **self.errors(prediction, ~test, "train_"),

@@ -29,7 +29,7 @@ class Settings(SettingsBase):
     """Whether smoothness is asked across the boundaries of regions ('none': yes) or only within
     each region ('regional': weights may jump from one region to the next)."""
 
-    tolerance: float = Field(default=1e-6, ge=1e-10, le=1e-2)
+    tolerance: float = Field(default=1e-5, ge=1e-10, le=1e-2)
     """Accuracy at which the fit stops, for the optimality (KKT) residual and the estimated
     relative distance of the objective from its minimum, 1e-10 to 1e-2."""
 

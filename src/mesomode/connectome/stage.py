@@ -71,6 +71,9 @@ SCHEMA = Schema(
         "voxel_error": _scalar(f"{MSE} of the fit to all experiments"),
         "regional_error": _scalar("the same, summed over the voxels of each region first"),
         "test": _grid(("experiment",), "bool", "set aside in the hold-out"),
+        "holdout_prediction": _grid(
+            ("target", "experiment"), "float32", "W X of the fit to those not set aside"
+        ),
         "holdout_experiment_error": _grid(
             ("experiment",), "float64", "MSE_rel of the fit to those not set aside"
         ),
