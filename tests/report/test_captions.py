@@ -63,7 +63,7 @@ def test_captions_render(caption, configuration):
         ("injections", "default", ["0.95", "0.7 mm³"]),
         ("injections", "allen", ["within 2 voxels", "7, 8", "any line"]),
         ("injections", "file", ["Cux2-IRES-Cre"]),
-        ("fit", "default", ["1e-06", "fraction of 0.2"]),
+        ("fit", "default", ["1e-05", "fraction of 0.2"]),
         ("fit", "allen", ["No experiment was set aside"]),
         ("connectome", "allen", ["= 30000,", "within regions only"]),
         ("network", "allen", ["345 units", "g = 2.5;"]),

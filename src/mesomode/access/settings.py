@@ -6,8 +6,10 @@ from mesomode.settings import Field, SettingsBase
 
 
 class Settings(SettingsBase):
-    """How the Allen Institute's services are reached. Changing these reruns nothing, except
-    that another allensdk_python reads the raw data again."""
+    """How the Allen Institute's services are reached. Changing these reruns nothing.
+
+    Only another ``allensdk_python`` reads the raw data again.
+    """
 
     api_url: str = Field(
         default="https://api.brain-map.org",
