@@ -34,9 +34,7 @@ def available_memory() -> int | None:
     return min(candidates, default=None)
 
 
-def require_memory(
-    needed: float, purpose: str, remedy: str, available: int | None = None
-) -> None:
+def require_memory(needed: float, purpose: str, remedy: str, available: int | None = None) -> None:
     """Refuse if ``needed`` bytes are more than there are.
 
     Parameters

@@ -86,8 +86,8 @@ def test_a_nan_is_located():
 
 
 def test_too_large_a_matrix_is_refused_with_numbers(monkeypatch):
-    from mesomode.errors import MemoryLimitError
     from mesomode import memory
+    from mesomode.errors import MemoryLimitError
 
     monkeypatch.setattr(memory, "available_memory", lambda: 1000)
     with pytest.raises(MemoryLimitError, match=r"2.4e-06 GB are needed and 1e-06 GB"):
