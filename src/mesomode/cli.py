@@ -8,6 +8,7 @@ import inspect
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,7 @@ def step_command(function: Callable[..., None]) -> click.Command:
     """
     name = function.__name__.replace("_", "-")
     signature = inspect.signature(function)
+    description, meanings = documentation(inspect.getdoc(function) or "")
     options: list[click.Parameter] = []
     settings_class: Any = None
     for parameter, (kind, hint) in parameters_of(function).items():
@@ -104,13 +106,14 @@ def step_command(function: Callable[..., None]) -> click.Command:
                 )
             )
         elif kind in ("input", "output"):
-            text = "File or store to read." if kind == "input" else "File or store to write."
+            verb = "read" if kind == "input" else "write"
+            text = meanings.get(parameter, f"File or store to {verb}.")
             options.append(click.Option([flag], help=text, metavar="PATH", **shown))
         elif kind == "inputs":
-            text = "File or store to read; may be repeated."
+            text = meanings.get(parameter, "File or store to read.") + " May be repeated."
             options.append(click.Option([flag], multiple=True, help=text, metavar="PATH"))
         elif kind == "option":
-            shown.setdefault("help", _OPTION_HELP.get(parameter))
+            shown["help"] = meanings.get(parameter, _OPTION_HELP.get(parameter))
             options.append(
                 click.Option([flag], type=hint if hint in (int, float) else str, **shown)
             )
@@ -143,10 +146,36 @@ def step_command(function: Callable[..., None]) -> click.Command:
         name,
         params=options,
         callback=invoke,
-        help=inspect.getdoc(function),
+        help=description,
         epilog=_settings_help(settings_class),
         context_settings={"max_content_width": 100},
     )
+
+
+def documentation(text: str) -> tuple[str, dict[str, str]]:
+    """Take a numpydoc docstring apart.
+
+    Parameters
+    ----------
+    text : str
+        A docstring without its indentation (``inspect.getdoc``).
+
+    Returns
+    -------
+    description : str
+        What comes before the first section.
+    meanings : dict
+        Parameter → its description, as one line.
+    """
+    description, *sections = re.split(r"^(\w+)\n-{3,}\n", text, flags=re.MULTILINE)
+    meanings: dict[str, str] = {}
+    for title, body in zip(sections[::2], sections[1::2], strict=True):
+        if title == "Parameters":
+            entries = re.split(r"^(\w+(?:, \w+)*) : .*\n", body, flags=re.MULTILINE)
+            for names, meaning in zip(entries[1::2], entries[2::2], strict=True):
+                plain = " ".join(meaning.replace("``", "").split())
+                meanings |= dict.fromkeys(names.split(", "), plain)
+    return description.strip(), meanings
 
 
 _OPTION_HELP = {

@@ -41,6 +41,19 @@ def multiply(
     """Multiply the numbers of some files.
 
     More text.
+
+    Parameters
+    ----------
+    numbers, out : Path
+        A file with
+        one ``number``.
+    note : str
+        What to say.
+
+    Raises
+    ------
+    DataError
+        The numbers are bad.
     """
     if note == "bad":
         raise DataError("the numbers are bad", where=numbers, remedy="bring better ones")
@@ -103,6 +116,9 @@ def test_help_lists_options_settings_and_defaults() -> None:
     text = CliRunner().invoke(step_command(multiply), ["--help"]).output
     for words in ("Multiply the numbers", "--more", "--threads", "factor (default 2.0)", "--note"):
         assert words in text
+    assert text.count("A file with one number.") == 2
+    assert "What to say." in text
+    assert "Raises" not in text
 
 
 def test_a_foreseen_error_is_short_on_the_terminal_and_whole_in_the_log(files) -> None:

@@ -46,6 +46,6 @@ class Preset:
 PRESETS = {
     "tiny": Preset(0.215, 6.0, ("VISp", "VISl", "VISal", "VISpm"), 8, 0.018, 2.5, 1e2),
     "small": Preset(0.485, 6.5, VISUAL_AREAS, 28, 0.06, 2.0, 3e2),
-    "medium": Preset(0.72, 7.0, VISUAL_AREAS, 28, 0.11, 3.0, 1e4),
+    "medium": Preset(0.72, 7.0, VISUAL_AREAS, 28, 0.11, 3.0, 3e3),
     "visual": Preset(1.05, 7.0, VISUAL_AREAS, 28, 0.17, 4.0, 1e5),
 }
