@@ -83,6 +83,16 @@ class Workspace:
             timeout=timeout,
         )
 
+    def call(self, expression: str) -> Any:
+        """Value of an expression with the copied package; sets become lists."""
+        code = (
+            "import json, mesomode.reruns\nfrom pathlib import Path\n"
+            f"print(json.dumps({expression}, default=sorted))"
+        )
+        done = self.python("-c", code)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
     def snakemake(self, *options: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
         """Run snakemake in the folder."""
         return self.python("-m", "snakemake", *options, timeout=timeout)
