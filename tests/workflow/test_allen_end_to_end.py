@@ -12,11 +12,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+import xarray as xr
 
 from tests.allen_server.server import serve
 from tests.workflow.workspace import Workspace
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Snakemake leaves a time stamp in the folder of a store
+    pytest.mark.filterwarnings("ignore:Object at .snakemake_timestamp"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +60,6 @@ def test_every_store_equals_that_of_the_run_on_the_same_files(allen_run, finishe
     found = workspace.digests()
     # the truth is known only to the phantom
     assert set(found) == set(expected) - {"connectome/truth.zarr"}
-    import xarray as xr
-
     for name, path in workspace.stores().items():
         with (
             xr.open_zarr(path, consolidated=False) as ours,
@@ -79,4 +82,4 @@ def test_the_sdk_was_the_reader(allen_run) -> None:
 
     workspace, _ = allen_run
     with h5py.File(one(workspace, "connectivity-*.h5")) as file:
-        assert "allensdk 2.16.2" in file.attrs["reader"]
+        assert file.attrs["reader"] == "allensdk"
