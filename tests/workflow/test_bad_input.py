@@ -74,7 +74,7 @@ def test_truncated_volume(workspace):
     # the remedy: only this file is made again
     file.unlink()
     (raw_folder(workspace) / "tracing.json").unlink()
-    workspace.run()
+    workspace.run("--forcerun", "read_tracing")
     assert file.read_bytes() == content
     assert workspace.digests() == before
 

@@ -131,7 +131,7 @@ def test_no_temporary_files_and_nothing_outside_results(finished_run):
     assert finished_run.temporary_files() == []
     known = {*COPIED, "results", ".snakemake"}
     written = {path.name for path in finished_run.folder.iterdir()}
-    assert written - known <= {"output.txt", "seconds.txt"}
+    assert written - known <= {"output.txt"}
 
 
 def test_the_recovered_connectome_is_scored(finished_run):
