@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
+import yaml
 
 from tests.allen_server.server import serve
 from tests.workflow.workspace import Workspace
@@ -34,6 +35,7 @@ def allen_run(finished_run, allensdk_python, tmp_path_factory):
         s["experiment_id"] for s in json.loads((raw / "recordings.json").read_text())["sessions"]
     ]
     regions = json.loads((raw / "tracing.json").read_text())["regions"]
+    used = yaml.safe_load((finished_run.run_folder / "config.yaml").read_text())
     with serve(served) as server:
         access = server.access(allensdk_python=str(allensdk_python))
         changes = {
@@ -42,6 +44,7 @@ def allen_run(finished_run, allensdk_python, tmp_path_factory):
             "access": access,
             "atlas": {"regions": regions},
             "fetch": {"sessions": sessions, "transgenic_lines": "any"},
+            "connectome": {"smoothing": used["connectome"]["smoothing"]},
         }
         workspace = Workspace.make(tmp_path_factory.mktemp("allen") / "work", changes)
         workspace.run(timeout=1500)
