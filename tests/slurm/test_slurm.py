@@ -22,7 +22,7 @@ pytestmark = [
     ),
 ]
 
-# takes longer than the time limit of the first attempt, one minute, allows
+# takes longer than SLURM lets it at the first attempt: a minute, and half a minute until it looks
 SLEEPER = '''
 """sleeper: a job that is killed for time once; for the test of SLURM only."""
 
@@ -38,7 +38,7 @@ rule sleeper:
         mem_mb=300,
         runtime=minutes(0.5),
     shell:
-        "(date; sleep 100; echo {resources.runtime} minutes > {output}) > {log} 2>&1"
+        "(date; sleep 90; echo {resources.runtime} minutes > {output}) > {log} 2>&1"
 '''
 
 
@@ -123,7 +123,8 @@ def test_a_job_out_of_memory_was_run_again_with_more(run_on_slurm):
 def test_a_job_out_of_time_was_run_again_with_more(run_on_slurm):
     workspace, output = run_on_slurm
     assert "SLURM status is: 'TIMEOUT'" in output
-    assert (workspace.run_folder / "sleeper.txt").read_text() == "2 minutes\n"
+    minutes = (workspace.run_folder / "sleeper.txt").read_text()
+    assert minutes in ("2 minutes\n", "3 minutes\n"), "the second attempt, or the third"
 
 
 def test_the_cluster_is_gone_afterwards(tmp_path_factory):
