@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,10 +110,11 @@ def test_jobs_ran_on_slurm_with_what_the_rules_ask_for(run_on_slurm, slurm):
     assert {job[1] for job in by_rule["connectome_voxel"]} == {"2"}, "CPUs follow the threads"
 
 
-def test_a_job_out_of_memory_was_run_again_with_more(run_on_slurm):
+def test_a_job_out_of_memory_was_run_again_with_more(run_on_slurm, slurm):
     workspace, output = run_on_slurm
-    asked = re.findall(r"rule connectome_voxel:.*?resources: [^\n]*?mem_mb=(\d+)", output, re.S)
-    assert asked == ["150", "1500"]
+    jobs = slurm.run("squeue", "--noheader", "--states=all", "--format=%k|%m|%T").split()
+    fits = sorted(job for job in jobs if job.startswith("rule_connectome_voxel"))
+    assert fits == ["rule_connectome_voxel|1500M|COMPLETED", "rule_connectome_voxel|150M|FAILED"]
     logs = (workspace.folder / "results/slurm_logs/rule_connectome_voxel").rglob("*.log")
     assert any("exceeded memory limit" in log.read_text() for log in logs)
     assert "Trying to restart job" in output
