@@ -197,15 +197,7 @@ def training_data(
             remedy="drop them",
         )
     if experiment_weight is not None:
-        weight = np.asarray(experiment_weight, dtype=np.float64)
-        if weight.shape != x.shape[:1]:
-            raise DataError(f"experiment_weight {weight.shape} for {len(x)} experiments")
-        bad = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
-        if len(bad):
-            raise DataError(
-                f"experiment_weight of experiment {bad[0]} is {weight[bad[0]]}",
-                why="weights have to be finite and nonnegative",
-            )
+        weight = checked_weight(experiment_weight, len(x))
         kept = weight > 0
         root = np.sqrt(weight[kept])[:, None]
         x, y, omega = root * x[kept], root * y[kept], omega[kept]
@@ -249,6 +241,65 @@ def checked_projection(
         "set observed to False there",
     )
     return np.where(omega, y, 0.0), omega
+
+
+def checked_weight(experiment_weight: npt.ArrayLike | None, experiments: int) -> Array:
+    """Weights of the experiments, (experiment,) float64; ones if not given.
+
+    Raises
+    ------
+    DataError
+        Other than one for each experiment, not finite, or negative.
+    """
+    if experiment_weight is None:
+        return np.ones(experiments)
+    weight = np.asarray(experiment_weight, dtype=np.float64)
+    if weight.shape != (experiments,):
+        raise DataError(f"experiment_weight {weight.shape} for {experiments} experiments")
+    bad = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
+    if len(bad):
+        raise DataError(
+            f"experiment_weight of experiment {bad[0]} is {weight[bad[0]]}",
+            why="weights have to be finite and nonnegative",
+        )
+    return weight
+
+
+def checked_regions(
+    region: npt.ArrayLike, voxels: int, name: str
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Ids of the regions in ascending order, and each voxel's number among them.
+
+    Raises
+    ------
+    DataError
+        Other than one integer for each voxel.
+    """
+    label = np.asarray(region)
+    if label.shape != (voxels,) or not np.issubdtype(label.dtype, np.integer):
+        raise DataError(
+            f"{name} is {label.dtype} of shape {label.shape}, for {voxels} voxels",
+            why="it has to be one integer for each voxel",
+        )
+    ids, group = np.unique(label.astype(np.int64), return_inverse=True)
+    return ids, group.astype(np.int64)
+
+
+def checked_positions(position: npt.ArrayLike, voxels: int, name: str) -> Array:
+    """Positions of voxels in micrometres, (voxel, 3) float64.
+
+    Raises
+    ------
+    DataError
+        Another shape, or not finite.
+    """
+    place = np.asarray(position, dtype=np.float64)
+    if place.shape != (voxels, 3) or not np.isfinite(place).all():
+        raise DataError(
+            f"{name} of shape {place.shape} does not give finite positions of {voxels} voxels",
+            why="it has to be (voxel, 3) in micrometres",
+        )
+    return place
 
 
 def _refuse(

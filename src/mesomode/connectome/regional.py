@@ -2,12 +2,103 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
 
+from mesomode.connectome.model import (
+    ConnectomeModel,
+    Mask,
+    checked_regions,
+    not_fitted,
+    prediction_input,
+    training_data,
+)
 from mesomode.connectome.objective import Array, check_data
-from mesomode.errors import DataError
+from mesomode.connectome.scores import sum_groups
+from mesomode.errors import DataError, SolverError
+
+
+class RegionalConnectome(ConnectomeModel):
+    """The homogeneous model: W constant on pairs of regions, by nonnegative least squares.
+
+    Attributes
+    ----------
+    regional_weights_ : (target region, source region) float64
+        Weight per voxel: the W of any two voxels of these regions. Zero where
+        ``undetermined_``.
+    source_region_id_, target_region_id_ : (source region,) and (target region,) of int
+        Ids of the regions of ``regional_weights_``, ascending.
+    undetermined_ : (target region, source region) of bool
+        No experiment was both injected into the source region and observed
+        in the target region. (An injection that covers a whole region, all of
+        it unobserved, says nothing about that region's weight to itself.)
+    weights_ : (target, source) float64
+        W, formed anew whenever it is asked for.
+
+    References
+    ----------
+    Oh et al. (2014), Nature 508:207; Harris, Mihalas & Shea-Brown (2016).
+    """
+
+    regional_weights_: Array
+
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        Y: npt.ArrayLike,
+        observed: npt.ArrayLike | None = None,
+        *,
+        source_region: npt.ArrayLike,
+        target_region: npt.ArrayLike,
+        experiment_weight: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Fit the weights of all pairs of regions.
+
+        Parameters
+        ----------
+        X, Y, observed, experiment_weight
+            See :func:`~mesomode.connectome.model.training_data`.
+        source_region, target_region : (source,) and (target,) of int
+            Region of each voxel; targets of the two hemispheres need ids of
+            their own.
+
+        Raises
+        ------
+        DataError
+            Data that cannot be fitted.
+        """
+        data = training_data(X, Y, observed, experiment_weight)
+        self.source_region_id_, self._source = checked_regions(
+            source_region, len(data.injection), "source_region"
+        )
+        self.target_region_id_, self._target = checked_regions(
+            target_region, len(data.projection), "target_region"
+        )
+        injected = sum_groups(data.injection, self._source) > 0
+        seen = sum_groups(data.observed.astype(np.float64), self._target) > 0
+        self.undetermined_: Mask = ~(seen @ injected.T)
+        self.regional_weights_ = fit_regional(*data, self._source, self._target)
+        return self
+
+    @property
+    def weights_(self) -> Array:
+        """W (target, source)."""
+        self._check_fitted()
+        return self.regional_weights_[np.ix_(self._target, self._source)]
+
+    def predict(self, X: npt.ArrayLike) -> Array:
+        """Projection densities of injections, without forming W; see the base class."""
+        self._check_fitted()
+        x = prediction_input(X, len(self._source))
+        regional = self.regional_weights_ @ sum_groups(x.T, self._source)
+        return regional[self._target].T
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "regional_weights_"):
+            raise not_fitted(self)
 
 
 def fit_regional(
@@ -48,6 +139,8 @@ def fit_regional(
     ------
     DataError
         Data that cannot be fitted.
+    SolverError
+        The active set method did not end.
     """
     x = np.asarray(injection, dtype=np.float64)
     omega = np.asarray(observed)
@@ -67,12 +160,11 @@ def fit_regional(
     for group in range(len(count)):
         root = np.sqrt(count[group])
         if root.any():
-            weights[group] = nnls(root[:, None] * injected.T, root * mean[group])[0]
+            try:
+                weights[group] = nnls(root[:, None] * injected.T, root * mean[group])[0]
+            except RuntimeError as error:
+                raise SolverError(
+                    f"nonnegative least squares did not end for target group {group}",
+                    why=str(error),
+                ) from error
     return weights
-
-
-def sum_groups(values: npt.NDArray[np.floating], group: npt.NDArray[np.integer]) -> Array:
-    """Sum the rows of ``values`` that belong to the same group: (group, column)."""
-    sums = np.zeros((int(group.max()) + 1, *values.shape[1:]))
-    np.add.at(sums, group, values)
-    return sums

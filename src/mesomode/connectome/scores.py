@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mesomode.connectome.regional import sum_groups
-
 Array = npt.NDArray[np.float64]
 
 
@@ -48,3 +46,10 @@ def relative_error(
     error = 2.0 * np.sum((p - y) ** 2, axis=axis)
     ratio = np.divide(error, size, out=np.full(np.shape(size), np.nan), where=size > 0)
     return ratio if axis is not None else float(ratio)
+
+
+def sum_groups(values: npt.NDArray[np.floating], group: npt.NDArray[np.integer]) -> Array:
+    """Sum the rows of ``values`` that belong to the same group: (group, column)."""
+    sums = np.zeros((int(group.max()) + 1, *values.shape[1:]))
+    np.add.at(sums, group, values)
+    return sums
