@@ -41,6 +41,8 @@ class Plan:
             self.values["atlas"]["regions"] = self._default_regions()
         if self.values["connectome"]["smoothing"] is None:
             self.values["connectome"]["smoothing"] = self._default_smoothing()
+        if self.values["connectome"]["smoothing_grid"] is None:
+            self.values["connectome"]["smoothing_grid"] = self._default_smoothing_grid()
         if self.values["fetch"]["regions"] is None:
             self.values["fetch"]["regions"] = self.values["atlas"]["regions"]
         self.seed: int = self.values["seed"]
@@ -66,6 +68,13 @@ class Plan:
         if self.source == "allen":
             return PUBLISHED_SMOOTHING
         return PRESETS[self.values["phantom"]["size"]].smoothing
+
+    def _default_smoothing_grid(self) -> list[float]:
+        """The published grid of lambda, or powers of 10 around what suits the phantom."""
+        if self.source == "allen":
+            return [10.0**power for power in range(3, 13)]
+        centre = PRESETS[self.values["phantom"]["size"]].smoothing
+        return [centre * 10.0**power for power in range(-2, 3)]
 
     def selection(self, *keys: str) -> str:
         """Ending of the names of what depends on which of Allen's data are wanted.

@@ -1,12 +1,26 @@
-"""connectome: the voxel model (P1), the regional baseline, or a matrix of one's own."""
+"""connectome: the models fitted to the tracer experiments, their cross-validation, coverage and
+uncertainty, the comparison with the phantom's truth; or a matrix of one's own."""
 
-CONNECTOMES = [] if config["connectome"]["source"] == "file" else ["voxel", "regional"]
+from mesomode.connectome.settings import keys_of
+
+OWN = config["connectome"]["source"] == "file"
+CONNECTOMES = [] if OWN else config["connectome"]["models"]
 # the connectome that the networks are made from
-CONNECTOME = "file" if config["connectome"]["source"] == "file" else config["network"]["connectome"]
+CONNECTOME = "file" if OWN else config["network"]["connectome"]
+FOLDS = range(config["connectome"]["outer_folds"] if CONNECTOMES else 0)
 
 TARGETS += expand(f"{RUN}/connectome/{{model}}.zarr", model=CONNECTOMES or [CONNECTOME])
-if PLAN.source == "phantom" and CONNECTOMES:
-    TARGETS += [f"{RUN}/connectome/truth.zarr"]
+if CONNECTOMES:
+    TARGETS += [f"{RUN}/connectome/coverage.zarr"]
+    if PLAN.source == "phantom":
+        TARGETS += [f"{RUN}/connectome/truth.zarr"]
+if FOLDS:
+    TARGETS += [f"{RUN}/connectome/cross_validation.zarr", f"{RUN}/connectome/table.csv"]
+
+
+wildcard_constraints:
+    model="|".join(["voxel", "linear", "low_rank", "regional", "kernel", "distance"]),
+    fold=r"\d+",
 
 
 rule connectome_voxel:
@@ -24,7 +38,7 @@ rule connectome_voxel:
         mem_mb=megabytes(800, per_pair=120),
         runtime=minutes(60),
     params:
-        settings=PLAN.settings("connectome"),
+        settings=PLAN.settings("connectome", *keys_of("voxel"), "holdout_fraction"),
         seed=SEED,
         code=PLAN.code("connectome"),
     message:
@@ -37,30 +51,119 @@ rule connectome_voxel:
         " --threads {threads} --log {log}"
 
 
-rule connectome_regional:
+rule connectome_model:
     input:
         atlas=f"{RUN}/atlas.zarr",
         tracing=f"{RUN}/tracing.zarr",
     output:
-        store=directory(f"{RUN}/connectome/regional.zarr"),
+        store=directory(f"{RUN}/connectome/{{model}}.zarr"),
     log:
-        f"{RUN}/logs/connectome_regional.log",
+        f"{RUN}/logs/connectome_{{model}}.log",
     benchmark:
-        f"{RUN}/benchmarks/connectome_regional.tsv"
-    threads: 1
+        f"{RUN}/benchmarks/connectome_{{model}}.tsv"
+    wildcard_constraints:
+        model="linear|low_rank|regional|kernel|distance",
+    threads: 2
     resources:
-        mem_mb=megabytes(800, per_pair=24),
-        runtime=minutes(10),
+        mem_mb=megabytes(800, per_pair=60),
+        runtime=minutes(30),
     params:
-        settings=PLAN.settings("connectome"),
+        settings=lambda wildcards: PLAN.settings(
+            "connectome", *keys_of(wildcards.model), "holdout_fraction"
+        ),
         seed=SEED,
         code=PLAN.code("connectome"),
     message:
-        "Fitting the regional baseline"
+        "Fitting the connectome model {wildcards.model}"
     conda:
         "../../envs/core.yaml"
     shell:
-        "mesomode connectome-regional --atlas {input.atlas} --tracing {input.tracing}"
+        "mesomode connectome-model --model {wildcards.model} --atlas {input.atlas}"
+        " --tracing {input.tracing} --out {output.store} --settings {params.settings:q}"
+        " --seed {params.seed} --threads {threads} --log {log}"
+
+
+rule connectome_fold:
+    input:
+        atlas=f"{RUN}/atlas.zarr",
+        tracing=f"{RUN}/tracing.zarr",
+    output:
+        store=directory(f"{RUN}/connectome/folds/{{model}}_{{fold}}.zarr"),
+    log:
+        f"{RUN}/logs/connectome_fold_{{model}}_{{fold}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/connectome_fold_{{model}}_{{fold}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(800, per_pair=120),
+        runtime=minutes(240),
+    params:
+        settings=lambda wildcards: PLAN.settings(
+            "connectome", *keys_of(wildcards.model, cross_validation=True)
+        ),
+        seed=SEED,
+        code=PLAN.code("connectome"),
+    message:
+        "Cross-validating the model {wildcards.model}, fold {wildcards.fold}"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode connectome-fold --model {wildcards.model} --fold {wildcards.fold}"
+        " --atlas {input.atlas} --tracing {input.tracing} --out {output.store}"
+        " --settings {params.settings:q} --seed {params.seed} --threads {threads} --log {log}"
+
+
+rule connectome_cross_validation:
+    input:
+        folds=expand(
+            f"{RUN}/connectome/folds/{{model}}_{{fold}}.zarr", model=CONNECTOMES, fold=FOLDS
+        ),
+    output:
+        store=directory(f"{RUN}/connectome/cross_validation.zarr"),
+        table=f"{RUN}/connectome/table.csv",
+    log:
+        f"{RUN}/logs/connectome_cross_validation.log",
+    benchmark:
+        f"{RUN}/benchmarks/connectome_cross_validation.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600, per_input=20),
+        runtime=minutes(10),
+    params:
+        code=PLAN.code("connectome"),
+    message:
+        "Collecting the cross-validation"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode connectome-cross-validation $(printf -- '--folds %s ' {input.folds})"
+        " --out {output.store} --table {output.table} --log {log}"
+
+
+rule connectome_coverage:
+    input:
+        atlas=f"{RUN}/atlas.zarr",
+        tracing=f"{RUN}/tracing.zarr",
+    output:
+        store=directory(f"{RUN}/connectome/coverage.zarr"),
+    log:
+        f"{RUN}/logs/connectome_coverage.log",
+    benchmark:
+        f"{RUN}/benchmarks/connectome_coverage.tsv"
+    threads: 2
+    resources:
+        mem_mb=megabytes(800, per_pair=60),
+        runtime=minutes(30),
+    params:
+        settings=PLAN.settings("connectome", *keys_of("linear"), "bootstrap"),
+        seed=SEED,
+        code=PLAN.code("connectome"),
+    message:
+        "Mapping what the experiments say about each source voxel"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode connectome-coverage --atlas {input.atlas} --tracing {input.tracing}"
         " --out {output.store} --settings {params.settings:q} --seed {params.seed}"
         " --threads {threads} --log {log}"
 
@@ -69,7 +172,7 @@ rule connectome_truth:
     input:
         truth=f"{RAW}/truth.h5",
         atlas=f"{RUN}/atlas.zarr",
-        models=expand(f"{RUN}/connectome/{{model}}.zarr", model=["voxel", "regional"]),
+        models=expand(f"{RUN}/connectome/{{model}}.zarr", model=CONNECTOMES),
     output:
         store=directory(f"{RUN}/connectome/truth.zarr"),
     log:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from mesomode.connectome.settings import PUBLISHED_SMOOTHING, Settings
+from mesomode.connectome.schemas import SCHEMA, TRUTH_SCHEMA
+from mesomode.connectome.settings import Settings
 from mesomode.steps import Input, Output, Provenance, logger, step
-from mesomode.store import Schema, Variable, open_store, write_store
+from mesomode.store import open_store, write_store
 
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
+    from mesomode.connectome.experiments import Experiments
+    from mesomode.connectome.model import ConnectomeModel
+    from mesomode.connectome.models import Grid
     from mesomode.connectome.spline import SplineFit
 
 GRID = ("source_voxel", "source_region", "target_voxel", "target_region", "target_hemisphere")
@@ -20,120 +24,6 @@ GRID = ("source_voxel", "source_region", "target_voxel", "target_region", "targe
 
 HOLDOUT_TOLERANCE = 1e-4
 """Tolerance of the fit whose errors on the hold-out are measured: far below their scatter."""
-
-
-def _scalar(meaning: str, dtype: str = "float64", unit: str = "1") -> Variable:
-    return Variable((), dtype, unit, meaning, optional=True)
-
-
-def _per_step(meaning: str, dtype: str = "float64") -> Variable:
-    return Variable(("step",), dtype, "1", meaning, optional=True)
-
-
-def _grid(dims: tuple[str, ...], dtype: str, meaning: str, flags: tuple[str, ...] = ()) -> Variable:
-    return Variable(dims, dtype, "1", meaning, flags=flags, optional=True)
-
-
-MSE = "MSE_rel = 2 |Omega o (WX - Y)|^2 / (|Omega o WX|^2 + |Omega o Y|^2)"
-SCHEMA = Schema(
-    "connectome",
-    {
-        "weights": Variable(
-            ("target", "source"), "float32", "1", "W: projection density per unit of injection"
-        ),
-        "source_voxel": _grid(("source", "axis"), "int32", "index [ap, dv, ml]"),
-        "source_region": _grid(("source",), "int64", "id of the region it lies in"),
-        "source_unit": _grid(("source",), "int64", "number or id of the unit in the file read"),
-        "target_voxel": _grid(("target", "axis"), "int32", "index [ap, dv, ml]"),
-        "target_region": _grid(("target",), "int64", "id of the region it lies in"),
-        "target_unit": _grid(("target",), "int64", "number or id of the unit in the file read"),
-        "target_hemisphere": _grid(
-            ("target",),
-            "int8",
-            "side relative to the injection",
-            flags=("none", "ipsilateral", "contralateral"),
-        ),
-        "source_group_region": _grid(("source_group",), "int64", "id of a source region"),
-        "target_group_region": _grid(("target_group",), "int64", "id of a target region"),
-        "target_group_hemisphere": _grid(
-            ("target_group",),
-            "int8",
-            "side of a target region",
-            flags=("none", "ipsilateral", "contralateral"),
-        ),
-        "regional_weights": _grid(
-            ("target_group", "source_group"), "float64", "mean weight between voxels of two regions"
-        ),
-        "experiment": _grid(("experiment",), "int64", "id of the experiment"),
-        "experiment_error": _grid(
-            ("experiment",), "float64", f"{MSE} of the fit to all experiments, by experiment"
-        ),
-        "voxel_error": _scalar(f"{MSE} of the fit to all experiments"),
-        "regional_error": _scalar("the same, summed over the voxels of each region first"),
-        "test": _grid(("experiment",), "bool", "set aside in the hold-out"),
-        "holdout_prediction": _grid(
-            ("target", "experiment"), "float32", "W X of the fit to those not set aside"
-        ),
-        "holdout_experiment_error": _grid(
-            ("experiment",), "float64", "MSE_rel of the fit to those not set aside"
-        ),
-        "test_voxel_error": _scalar("MSE_rel on the experiments set aside"),
-        "test_regional_error": _scalar("the same, by region"),
-        "train_voxel_error": _scalar("MSE_rel on the others, to which it was fitted"),
-        "train_regional_error": _scalar("the same, by region"),
-        "objective": _scalar("objective of the regression at W"),
-        "misfit": _scalar("its data term |Omega o (WX - Y)|^2"),
-        "penalty": _scalar("its smoothness term"),
-        "kkt_residual": _scalar("optimality |W - max(W - G/s, 0)|_F / |W|_F"),
-        "gap_estimate": _scalar("estimate of (objective - minimum) / objective"),
-        "gap_bound": _scalar("rigorous upper bound of the same, by duality; inf: none found"),
-        "converged": _scalar("whether the tolerance was met", "bool"),
-        "products": _scalar("Hessian products of the fit", "int64"),
-        "free_fraction": _scalar("share of the weights not held at zero"),
-        "undetermined_fraction": _scalar("share set to zero as no observation depends on them"),
-        "step": _per_step("number of the Newton step", "int64"),
-        "step_objective": _per_step("objective"),
-        "step_kkt_residual": _per_step("optimality residual"),
-        "step_gap_estimate": _per_step("estimated relative distance from the minimum"),
-        "step_products": _per_step("Hessian products so far", "int64"),
-    },
-)
-
-TRUTH_SCHEMA = Schema(
-    "connectome_truth",
-    {
-        "weights": Variable(
-            ("target", "source"), "float32", "1", "true weights on the voxels of the atlas"
-        ),
-        "relative_error": Variable(("model",), "float64", "1", "|W - W_true|_F / |W_true|_F"),
-        "correlation": Variable(("model",), "float64", "1", "Pearson correlation of the entries"),
-        "mean_squared_error": Variable(
-            ("model",), "float64", "1", "MSE_rel 2 |W - W_true|^2 / (|W|^2 + |W_true|^2)"
-        ),
-        "regional_error": Variable(
-            ("model",), "float64", "1", "relative error of the means over pairs of regions"
-        ),
-        "regional_weights": Variable(
-            ("model", "target_group", "source_group"), "float64", "1", "means over pairs of regions"
-        ),
-        "true_regional_weights": Variable(
-            ("target_group", "source_group"), "float64", "1", "the same of the true weights"
-        ),
-        "source_group_region": Variable(("source_group",), "int64", "1", "id of a source region"),
-        "target_group_region": Variable(("target_group",), "int64", "1", "id of a target region"),
-        "target_group_hemisphere": Variable(
-            ("target_group",),
-            "int8",
-            "1",
-            "side of a target region",
-            flags=("none", "ipsilateral", "contralateral"),
-        ),
-        "singular_value": Variable(
-            ("model", "mode"), "float64", "1", "singular values of each model, descending"
-        ),
-        "true_singular_value": Variable(("mode",), "float64", "1", "those of the true weights"),
-    },
-)
 
 
 @step
@@ -165,28 +55,26 @@ def connectome_voxel(
     """
     import numpy as np
 
-    from mesomode.connectome.laplacian import graph_laplacian
+    from mesomode.connectome.models import experiment_weights
     from mesomode.connectome.spline import fit_spline, memory_needed
     from mesomode.connectome.truth import region_means
     from mesomode.seeds import generator
 
     _limit_threads(threads)
-    grid, data, inherited = _read(atlas, tracing)
+    grid, data, inherited = _read(atlas, tracing, settings)
     groups = data.groups
-    cut = settings.boundaries == "regional"
-    source, target = (
-        graph_laplacian(grid[f"{side}_voxel"], grid[f"{side}_region"] if cut else None)
-        for side in ("source", "target")
-    )
-    smoothing = settings.smoothing or PUBLISHED_SMOOTHING
+    source, target = grid.laplacians
+    weights = experiment_weights(data.injection, settings.experiment_weight)
+    smoothing = settings.resolved()["smoothing"]
     needed = memory_needed(len(groups.target), len(groups.source))
     logger.info("lambda %g; %.2f GB of memory for the matrices", smoothing, needed / 1e9)
 
     def fit(chosen: np.ndarray, label: str, tolerance: float, bound: bool) -> SplineFit:
         injection, projection, observed = data.select(chosen)
+        root = 1.0 if weights is None else np.sqrt(weights[chosen])
         result = fit_spline(
-            injection,
-            projection,
+            root * injection,
+            root * projection,
             observed,
             source,
             target,
@@ -235,8 +123,9 @@ def connectome_voxel(
 
 
 @step
-def connectome_regional(
+def connectome_model(
     *,
+    model: str,
     atlas: Input,
     tracing: Input,
     out: Output,
@@ -245,53 +134,67 @@ def connectome_regional(
     threads: int,
     provenance: Provenance,
 ) -> None:
-    """Fit the regional baseline, weights constant on pairs of regions.
+    """Fit one of the other models: linear, low_rank, regional, kernel or distance.
 
     Parameters
     ----------
+    model : str
+        Which one.
     atlas, tracing : Path
         ``atlas.zarr`` and ``tracing.zarr``.
     out : Path
-        ``connectome/regional.zarr``.
+        ``connectome/<model>.zarr``.
 
     Raises
     ------
     DataError
         The data do not determine a fit.
+    MemoryLimitError
+        The matrix of weights is too large for this machine.
     """
     import numpy as np
 
-    from mesomode.connectome.regional import fit_regional, sum_groups
+    from mesomode.connectome.models import chosen_parameters, estimator, experiment_weights
+    from mesomode.connectome.truth import region_means
     from mesomode.seeds import generator
 
-    _, data, inherited = _read(atlas, tracing)
-    source, target = data.groups.source, data.groups.target
-    injected = sum_groups(data.injection, source)
+    _limit_threads(threads)
+    grid, data, inherited = _read(atlas, tracing, settings)
+    keywords = grid.keywords(model)
+    weights = experiment_weights(data.injection, settings.experiment_weight)
+    parameters = chosen_parameters(model, settings.resolved())
+    logger.info("model %s: %s", model, parameters or "no parameters")
 
-    def fit(chosen: np.ndarray) -> np.ndarray:
+    def fit(chosen: np.ndarray) -> ConnectomeModel:
         injection, projection, observed = data.select(chosen)
-        return fit_regional(injection, projection, observed, source, target)
+        return estimator(model, parameters, settings.model_dump(), seed).fit(
+            injection.T,
+            projection.T,
+            observed.T,
+            experiment_weight=None if weights is None else weights[chosen],
+            **keywords,
+        )
 
     held = data.hold_out(
-        lambda chosen: (fit(chosen) @ injected)[target],
+        lambda chosen: fit(chosen).predict(data.injection.T).T,
         settings.holdout_fraction,
         generator(seed, "connectome", "holdout"),
     )
-    weights = fit(np.ones(data.count, np.bool_))
-    logger.info(
-        "%d x %d regions; the experiments determine %d of the source regions",
-        *weights.shape,
-        np.linalg.matrix_rank(injected),
-    )
-    prediction = (weights @ injected)[target]
+    fitted = fit(np.ones(data.count, np.bool_))
+    prediction = fitted.predict(data.injection.T).T
+    found = fitted.weights_
     variables = {
-        "weights": (("target", "source"), weights[np.ix_(target, source)].astype(np.float32)),
-        "regional_weights": (("target_group", "source_group"), weights),
+        "weights": (("target", "source"), found.astype(np.float32)),
+        "regional_weights": (
+            ("target_group", "source_group"),
+            region_means(found, data.groups.target, data.groups.source),
+        ),
+        **_particulars(fitted),
         "experiment_error": data.experiment_errors(prediction),
         **data.errors(prediction),
         **held,
     }
-    _write(out, "regional", variables, inherited, provenance)
+    _write(out, model, variables, inherited, provenance, **parameters)
 
 
 @step
@@ -419,16 +322,28 @@ def connectome_truth(
     write_store(out, dataset, TRUTH_SCHEMA, provenance)
 
 
-def _read(atlas: Input, tracing: Input) -> tuple[dict[str, Any], Any, dict[str, Any]]:
-    """Variables of the grids, the experiments, and what else a connectome's store takes over."""
+def _read(
+    atlas: Input, tracing: Input, settings: Settings
+) -> tuple[Grid, Experiments, dict[str, Any]]:
+    """Voxels, experiments, and what else a connectome's store takes over."""
     import numpy as np
 
     from mesomode.connectome.experiments import Experiments, Groups
+    from mesomode.connectome.models import Grid
 
     with open_store(atlas) as store:
-        grid = {name: store[name].values for name in GRID}
+        taken = {name: store[name].values for name in GRID}
         regions = store.attrs["regions"]
-    groups = Groups.of(grid)
+        resolution = float(store.attrs["resolution_um"])
+    groups = Groups.of(taken)
+    grid = Grid(
+        taken["source_voxel"],
+        taken["target_voxel"],
+        groups.source,
+        groups.target,
+        resolution,
+        settings.boundaries == "regional",
+    )
     with open_store(tracing) as store:
         experiments = Experiments(
             store["injection_density"].values.astype(np.float64),
@@ -439,7 +354,7 @@ def _read(atlas: Input, tracing: Input) -> tuple[dict[str, Any], Any, dict[str, 
         )
         ids = store["experiment"].values
     dims = {name: SCHEMA.variables[name].dims for name in GRID}
-    kept = {"experiment": ids, **{name: (dims[name], grid[name]) for name in GRID}, **groups.table}
+    kept = {"experiment": ids, **{name: (dims[name], taken[name]) for name in GRID}, **groups.table}
     logger.info(
         "%d target voxels, %d source voxels, %d experiments",
         len(groups.target),
@@ -447,6 +362,26 @@ def _read(atlas: Input, tracing: Input) -> tuple[dict[str, Any], Any, dict[str, 
         experiments.count,
     )
     return grid, experiments, {"variables": kept, "attrs": {"regions": regions}}
+
+
+def _particulars(fitted: ConnectomeModel) -> dict[str, Any]:
+    """What a model knows of itself besides its weights, as variables."""
+    import numpy as np
+
+    places = {
+        "objective": ("objective_", ()),
+        "converged": ("converged_", ()),
+        "target_factor": ("target_factor_", ("target", "mode")),
+        "source_factor": ("source_factor_", ("source", "mode")),
+        "restart_objective": ("restart_objectives_", ("restart",)),
+        "distance": ("distance_", ("knot",)),
+        "profile": ("profile_", ("knot",)),
+    }
+    return {
+        name: (dims, np.asarray(getattr(fitted, attribute), SCHEMA.variables[name].dtype))
+        for name, (attribute, dims) in places.items()
+        if hasattr(fitted, attribute)
+    }
 
 
 def _log_errors(variables: dict[str, Any]) -> None:

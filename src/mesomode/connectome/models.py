@@ -1,0 +1,154 @@
+"""The models of the connectome under one hand: what each needs, its candidates, its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mesomode.connectome.laplacian import graph_laplacian
+
+if TYPE_CHECKING:
+    import scipy.sparse as sparse
+
+    from mesomode.connectome.model import ConnectomeModel
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Candidate = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Voxels of sources and targets, and what the models need to know of them.
+
+    Attributes
+    ----------
+    source_voxel, target_voxel : (voxel, 3) int
+        Indices [ap, dv, ml].
+    source_region, target_region : (voxel,) int
+        Number of the region, and for targets of the hemisphere with it.
+    resolution : float
+        Edge of a voxel, um.
+    cut : bool
+        Whether the Laplacians have no edges between regions.
+    """
+
+    source_voxel: npt.NDArray[np.integer]
+    target_voxel: npt.NDArray[np.integer]
+    source_region: npt.NDArray[np.integer]
+    target_region: npt.NDArray[np.integer]
+    resolution: float
+    cut: bool = False
+
+    @cached_property
+    def laplacians(self) -> tuple[sparse.csr_array, sparse.csr_array]:
+        """L_x and L_y."""
+        return (
+            graph_laplacian(self.source_voxel, self.source_region if self.cut else None),
+            graph_laplacian(self.target_voxel, self.target_region if self.cut else None),
+        )
+
+    def keywords(self, model: str) -> dict[str, Any]:
+        """Keywords of the model's ``fit``."""
+        if model in ("voxel", "linear", "low_rank"):
+            source, target = self.laplacians
+            return {"source_laplacian": source, "target_laplacian": target}
+        if model == "regional":
+            return {"source_region": self.source_region, "target_region": self.target_region}
+        position = {"source_position": self.resolution * (self.source_voxel + 0.5)}
+        if model == "kernel":
+            return position | {"source_region": self.source_region}
+        return position | {"target_position": self.resolution * (self.target_voxel + 0.5)}
+
+
+def experiment_weights(injection: Array, scheme: str) -> Array | None:
+    """Weight of each experiment in the data term; X is (source, experiment).
+
+    ``"inverse_injection"`` gives 1 / (sum of X)^2, scaled to mean one: then
+    an experiment's residual counts relative to the amount injected.
+    """
+    if scheme == "equal":
+        return None
+    weight = 1.0 / injection.sum(axis=0) ** 2
+    return weight / weight.mean()
+
+
+def candidates(model: str, settings: Mapping[str, Any]) -> list[Candidate]:
+    """Parameters of the model among which cross-validation chooses.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    settings : mapping
+        Settings of the stage, ``smoothing_grid`` resolved.
+    """
+    if model in ("voxel", "linear"):
+        return [{"smoothness": value} for value in sorted(settings["smoothing_grid"])]
+    if model == "low_rank":
+        ranks = settings["rank_grid"] or (settings["rank"],)
+        pairs = product(sorted(ranks), sorted(settings["smoothing_grid"]))
+        return [{"rank": rank, "smoothness": value} for rank, value in pairs]
+    if model == "kernel":
+        return [{"bandwidth": value} for value in sorted(settings["bandwidth_grid"])]
+    return [{}]
+
+
+def chosen_parameters(model: str, settings: Mapping[str, Any]) -> Candidate:
+    """Parameters of the model for the fit to all experiments."""
+    parameters: Candidate = {}
+    if model in ("voxel", "linear", "low_rank"):
+        parameters["smoothness"] = settings["smoothing"]
+    if model == "low_rank":
+        parameters["rank"] = settings["rank"]
+    if model == "kernel":
+        parameters["bandwidth"] = settings["bandwidth"]
+    return parameters
+
+
+def estimator(
+    model: str, parameters: Candidate, settings: Mapping[str, Any], seed: int
+) -> ConnectomeModel:
+    """Unfitted estimator of a model.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    parameters : dict
+        A candidate, or what :func:`chosen_parameters` gives.
+    settings : mapping
+        Settings of the stage.
+    seed : int
+        Of the random starts of the low-rank model.
+    """
+    from mesomode import connectome
+
+    if model == "voxel":
+        return connectome.VoxelConnectome(
+            **parameters,
+            tolerance=settings["tolerance"],
+            maximum_iterations=settings["maximum_iterations"],
+        )
+    if model == "linear":
+        return connectome.LinearConnectome(**parameters, tolerance=settings["tolerance"])
+    if model == "low_rank":
+        return connectome.LowRankConnectome(
+            **parameters,
+            tolerance=settings["tolerance"],
+            maximum_iterations=settings["maximum_iterations"],
+            restarts=settings["restarts"],
+            seed=seed,
+        )
+    classes = {
+        "regional": connectome.RegionalConnectome,
+        "kernel": connectome.KernelConnectome,
+        "distance": connectome.DistanceConnectome,
+    }
+    return classes[model](**parameters)
