@@ -173,7 +173,13 @@ def _distance(first, second):
 def _hat(distance, knots):
     """Interval of a distance, and the value of the hat at its upper end (1 - that at the lower)."""
     last = len(knots) - 2
-    k = min(max(np.searchsorted(knots, distance, side="right") - 1, 0), last)
+    # Guessed as if the knots were equidistant, as they mostly are, and corrected.
+    position = (distance - knots[0]) / (knots[-1] - knots[0]) * (last + 1)
+    k = min(max(int(position), 0), last)
+    while k > 0 and distance < knots[k]:
+        k -= 1
+    while k < last and distance >= knots[k + 1]:
+        k += 1
     share = (distance - knots[k]) / (knots[k + 1] - knots[k])
     return k, min(max(share, 0.0), 1.0)
 
