@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -16,6 +16,8 @@ from mesomode.connectome.laplacian import graph_laplacian
 if TYPE_CHECKING:
     import scipy.sparse as sparse
 
+    from mesomode.connectome.cross_validation import Path
+    from mesomode.connectome.experiments import Experiments
     from mesomode.connectome.model import ConnectomeModel
 
 Array = npt.NDArray[np.float64]
@@ -152,3 +154,46 @@ def estimator(
         "distance": connectome.DistanceConnectome,
     }
     return classes[model](**parameters)
+
+
+def prediction_path(
+    model: str, data: Experiments, grid: Grid, settings: Mapping[str, Any], seed: int
+) -> Path:
+    """Fits of a model to some of the experiments, for cross-validation.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    data : Experiments
+        All experiments.
+    grid : Grid
+        Voxels.
+    settings : mapping
+        Settings of the stage; ``search_tolerance`` takes the place of
+        ``tolerance``, and there is one start of the low-rank model only.
+    seed : int
+        Of that start.
+
+    Returns
+    -------
+    callable
+        A path of :mod:`mesomode.connectome.cross_validation`.
+    """
+    loose = dict(settings) | {"tolerance": settings["search_tolerance"], "restarts": 1}
+    weights = experiment_weights(data.injection, settings["experiment_weight"])
+    keywords = grid.keywords(model)
+
+    def path(train: Mask, tried: Sequence[Candidate]) -> Iterator[Array]:
+        injection, projection, observed = data.select(train)
+        for candidate in tried:
+            fitted = estimator(model, candidate, loose, seed).fit(
+                injection.T,
+                projection.T,
+                observed.T,
+                experiment_weight=None if weights is None else weights[train],
+                **keywords,
+            )
+            yield fitted.predict(data.injection.T).T
+
+    return path

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mesomode.connectome.schemas import SCHEMA, TRUTH_SCHEMA
+from mesomode.connectome.schemas import (
+    CROSS_VALIDATION_SCHEMA,
+    FOLD_SCHEMA,
+    SCHEMA,
+    TRUTH_SCHEMA,
+)
 from mesomode.connectome.settings import Settings
+from mesomode.files import Progress, atomic_file
 from mesomode.steps import Input, Output, Provenance, logger, step
 from mesomode.store import open_store, write_store
 
@@ -195,6 +203,135 @@ def connectome_model(
         **held,
     }
     _write(out, model, variables, inherited, provenance, **parameters)
+
+
+@step
+def connectome_fold(
+    *,
+    model: str,
+    fold: int,
+    atlas: Input,
+    tracing: Input,
+    out: Output,
+    settings: Settings,
+    seed: int,
+    threads: int,
+    provenance: Provenance,
+) -> None:
+    """Cross-validate a model in one outer fold: choose by the inner folds, refit, predict.
+
+    Parameters
+    ----------
+    model : str
+        Which one.
+    fold : int
+        Number of the outer fold, from 0.
+    atlas, tracing : Path
+        ``atlas.zarr`` and ``tracing.zarr``.
+    out : Path
+        ``connectome/folds/<model>_<fold>.zarr``.
+
+    Raises
+    ------
+    DataError
+        Fewer experiments than folds, or data that do not determine a fit.
+    """
+    import numpy as np
+    import xarray as xr
+
+    from mesomode.connectome.cross_validation import Measured, cross_validate_fold, nested_folds
+    from mesomode.connectome.models import candidates, prediction_path
+    from mesomode.seeds import generator
+
+    _limit_threads(threads)
+    grid, data, inherited = _read(atlas, tracing, settings)
+    folds = nested_folds(  # the same for every model
+        data.primary_region,
+        settings.outer_folds,
+        settings.inner_folds,
+        generator(seed, "connectome", "folds"),
+    )
+    values = settings.resolved()
+    tried = candidates(model, values)
+    path = prediction_path(model, data, grid, values, seed)
+    total = settings.inner_folds * len(tried) * (len(tried) > 1) + 1
+    progress = Progress(logger, f"{model}, fold {fold}", total, unit="fits")
+    prediction = np.empty(0)
+
+    def followed(train: np.ndarray, those: Sequence[Any]) -> Iterator[np.ndarray]:
+        nonlocal prediction
+        for prediction in path(train, those):
+            progress.update()
+            yield prediction
+
+    measured = Measured(data.projection, data.observed, data.groups.target)
+    result = cross_validate_fold(followed, measured, folds, fold, tried)
+    test = folds.outer == fold
+    logger.info(
+        "%s, fold %d: %s chosen of %d; test voxel %.3f, regional %.3f; training %.3f, %.3f",
+        model,
+        fold,
+        tried[result.chosen] or "no parameters",
+        len(tried),
+        result.test_voxel,
+        result.test_regional,
+        result.train_voxel,
+        result.train_regional,
+    )
+    parameters = {
+        name: ("candidate", np.array([t[name] for t in tried], FOLD_SCHEMA.variables[name].dtype))
+        for name in tried[0]
+    }
+    dataset = xr.Dataset(
+        {
+            **parameters,
+            "inner_test_error": (("candidate", "inner_fold"), result.inner.test_voxel),
+            "inner_train_error": (("candidate", "inner_fold"), result.inner.train_voxel),
+            "chosen": ((), np.int64(result.chosen)),
+            "experiment": inherited["variables"]["experiment"],
+            "test": ("experiment", test),
+            "prediction": (("target", "experiment"), prediction.astype(np.float32)),
+            "experiment_error": data.experiment_errors(prediction),
+            "test_voxel_error": ((), result.test_voxel),
+            "test_regional_error": ((), result.test_regional),
+            "train_voxel_error": ((), result.train_voxel),
+            "train_regional_error": ((), result.train_regional),
+        },
+        attrs={"model": model, "fold": fold},
+    )
+    write_store(out, dataset, FOLD_SCHEMA, provenance)
+
+
+@step
+def connectome_cross_validation(
+    *, folds: list[Input], out: Output, table: Output, provenance: Provenance
+) -> None:
+    """Collect the outer folds of all models: errors, mean and standard error, predictions.
+
+    Parameters
+    ----------
+    folds : list of Path
+        ``connectome/folds/<model>_<fold>.zarr``, the folds of a model in order.
+    out : Path
+        ``connectome/cross_validation.zarr``.
+    table : Path
+        ``connectome/table.csv``: a row for each model.
+    """
+    from mesomode.connectome.collecting import collect, rows
+
+    stores: dict[str, list[xr.Dataset]] = {}
+    for path in folds:
+        with open_store(path, FOLD_SCHEMA) as store:
+            stores.setdefault(str(store.attrs["model"]), []).append(store.load())
+    dataset = collect(stores)
+    header, *lines = rows(dataset)
+    for line in lines:
+        logger.info(
+            "%s", ", ".join(f"{name} {value}" for name, value in zip(header, line, strict=True))
+        )
+    with atomic_file(table) as temporary, temporary.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *lines])
+    write_store(out, dataset, CROSS_VALIDATION_SCHEMA, provenance)
 
 
 @step
