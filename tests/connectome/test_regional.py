@@ -6,10 +6,15 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import nnls
 
 from mesomode.connectome.holdout import split_experiments
-from mesomode.connectome.regional import fit_regional, sum_groups
-from mesomode.connectome.scores import relative_error
+from mesomode.connectome.nonnegative import nonnegative_solution
+from mesomode.connectome.regional import (
+    RegionalConnectome,
+    fit_regional,
+    injection_by_structure,
+)
+from mesomode.connectome.scores import relative_error, sum_groups
 from mesomode.connectome.truth import align, compare, region_means, singular_values
-from mesomode.errors import DataError
+from mesomode.errors import DataError, SolverError
 
 
 @pytest.fixture
@@ -156,3 +161,74 @@ def test_alignment_by_voxel_index():
     assert_array_equal(align(truth.T, voxels, voxels[[1]], 1), truth.T[:, [1]])
     with pytest.raises(DataError, match="1 of 2 voxels"):
         align(truth, voxels, np.array([[0, 0, 0], [5, 5, 5]]), 0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nonnegative_solution_equals_that_of_scipy(seed):
+    generator = np.random.default_rng(seed)
+    rows, columns = (40, 25) if seed % 2 else (15, 30)
+    matrix = generator.uniform(size=(rows, columns)) * (
+        generator.uniform(size=(rows, columns)) > 0.6
+    )
+    if seed > 1:
+        matrix[:, 5:8] = matrix[:, :3]  # copies,
+        matrix[:, 9] = 0  # nothing,
+        matrix[:, 10] = matrix[:, 11] + matrix[:, 12]  # and sums of others
+    right = generator.standard_normal(rows) + 0.3
+    found = nonnegative_solution(matrix.T @ matrix, matrix.T @ right)
+    _, distance = nnls(matrix, right)
+    assert np.linalg.norm(matrix @ found - right) == pytest.approx(distance, rel=1e-10, abs=1e-10)
+    assert found.min() >= 0
+    gradient = matrix.T @ (right - matrix @ found)
+    assert gradient.max() < 1e-10
+    assert_allclose(gradient[found > 0], 0, atol=1e-10)
+    smaller = nonnegative_solution(matrix.T @ matrix, 1e-9 * (matrix.T @ right))
+    assert_allclose(smaller, 1e-9 * found, atol=1e-20)
+
+
+def test_nonnegative_solution_may_be_zero():
+    assert not nonnegative_solution(np.eye(3), -np.ones(3)).any()
+    assert not nonnegative_solution(np.zeros((3, 3)), np.zeros(3)).any()
+
+
+def test_nonnegative_solution_that_does_not_end_is_an_error(monkeypatch):
+    monkeypatch.setattr("mesomode.connectome.nonnegative._solve", lambda *data: data[2])
+    with pytest.raises(SolverError, match="2 unknowns did not end in 30 steps"):
+        nonnegative_solution(np.eye(2), np.ones(2))
+
+
+def test_injection_by_names_of_structures():
+    structures = ["MOs", "BLA", "AUDd", "AUDp", "AUDB", "SUM ", "SSp", "SSp-tr"]
+    primary = ["MOs", "BLAa", "AUD", "SUMl", "SSp-tr6a"]
+    secondary = [[], ["MOs", "AUD", "XX"], ["SSp"], ["YY"], ["SSp-tr", "MOs"]]
+    injection, unknown = injection_by_structure(primary, secondary, structures, 0.6)
+    assert unknown == ("XX", "YY")
+    expected = np.zeros((5, 8))
+    expected[0, 0] = expected[3, 5] = 1
+    expected[1, [1, 0, 2, 3]] = 0.6, 0.2, 0.1, 0.1
+    expected[2, [2, 3, 6]] = 0.3, 0.3, 0.4
+    expected[4, [7, 0]] = 0.8, 0.2
+    assert_allclose(injection, expected)
+    only, _ = injection_by_structure(primary, secondary, structures, 1.0)
+    assert_allclose(only.sum(1), 1)
+    assert (only > 0).sum() == 6
+    for share in (0.0, 1.1, np.nan):
+        with pytest.raises(DataError, match="primary share"):
+            injection_by_structure(primary, secondary, structures, share)
+    with pytest.raises(DataError, match="experiment 1: the primary structure 'ZZ' is unknown"):
+        injection_by_structure(["MOs", "ZZ"], [[], []], structures, 0.5)
+
+
+def test_regional_model_has_the_regions_of_the_user():
+    """Ids are kept; what no experiment says is marked; W repeats the regional weights."""
+    source_region, target_region = np.array([7, 3, 7]), np.array([5, 5, -2, -2])
+    X = np.array([[0.5, 0, 0.5], [0.0, 1, 0]])
+    Y = np.array([[2.0, 2, np.nan, np.nan], [4, 4, 3, 3]])
+    model = RegionalConnectome().fit(
+        X, Y, np.isfinite(Y), source_region=source_region, target_region=target_region
+    )
+    assert_array_equal(model.source_region_id_, [3, 7])
+    assert_array_equal(model.target_region_id_, [-2, 5])
+    assert_array_equal(model.undetermined_, [[False, True], [False, False]])
+    assert_allclose(model.regional_weights_, [[3, 0], [4, 2]])
+    assert_allclose(model.weights_, [[2, 4, 2], [2, 4, 2], [0, 3, 0], [0, 3, 0]])

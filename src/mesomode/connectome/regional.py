@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
 
 from mesomode.connectome.model import (
     ConnectomeModel,
@@ -16,9 +16,10 @@ from mesomode.connectome.model import (
     prediction_input,
     training_data,
 )
+from mesomode.connectome.nonnegative import nonnegative_solution
 from mesomode.connectome.objective import Array, check_data
 from mesomode.connectome.scores import sum_groups
-from mesomode.errors import DataError, SolverError
+from mesomode.errors import DataError
 
 
 class RegionalConnectome(ConnectomeModel):
@@ -155,16 +156,90 @@ def fit_regional(
         )
     injected = sum_groups(x, sources)
     count = sum_groups(omega.astype(np.float64), targets)
-    mean = sum_groups(y, targets) / np.maximum(count, 1.0)
+    right = sum_groups(y, targets) @ injected.T
+    gram = injected @ injected.T
     weights = np.zeros((len(count), len(injected)))
-    for group in range(len(count)):
-        root = np.sqrt(count[group])
-        if root.any():
-            try:
-                weights[group] = nnls(root[:, None] * injected.T, root * mean[group])[0]
-            except RuntimeError as error:
-                raise SolverError(
-                    f"nonnegative least squares did not end for target group {group}",
-                    why=str(error),
-                ) from error
+    for group, times in enumerate(count):
+        # An experiment counts as often as it was observed in this group; most of them alike.
+        values, frequency = np.unique(times, return_counts=True)
+        usual = values[frequency.argmax()]
+        other = injected[:, times != usual]
+        system = usual * gram + (times[times != usual] - usual) * other @ other.T
+        weights[group] = nonnegative_solution(system, right[group])
     return weights
+
+
+def injection_by_structure(
+    primary: Sequence[str],
+    secondary: Sequence[Sequence[str]],
+    structures: Sequence[str],
+    primary_share: float,
+) -> tuple[Array, tuple[str, ...]]:
+    """X of experiments of which only the names of the injected structures are known.
+
+    Parameters
+    ----------
+    primary : sequence of str (experiment,)
+        Acronym of the structure that was injected in the first place.
+    secondary : sequence of sequences of str (experiment,)
+        Acronyms of further structures in the injection site.
+    structures : sequence of str (structure,)
+        Acronyms of the sources.
+    primary_share : float
+        Share of the injection that is assigned to the primary structure, in
+        (0, 1]; the secondary structures get equal shares of the rest. All is
+        assigned to the primary structure where there are no others.
+
+    Returns
+    -------
+    injection : ndarray (experiment, structure)
+        Shares of the injection; rows add up to one.
+    unknown : tuple of str
+        Secondary acronyms that are neither a structure, nor a part of one,
+        nor made up of some; they were left out.
+
+    Raises
+    ------
+    DataError
+        A primary structure is unknown, or the share is not in (0, 1].
+
+    Notes
+    -----
+    In the Allen acronyms, a part has the acronym of the whole followed by a
+    lower-case letter, a digit or a hyphen (BLAa is a part of BLA, which is a
+    structure of its own; AUD is made up of AUDd, AUDp, AUDpo and AUDv, which
+    get equal shares).
+    """
+    if not 0.0 < primary_share <= 1.0:
+        raise DataError(f"the primary share {primary_share} is not in (0, 1]")
+    names = [name.strip() for name in structures]
+
+    def places(acronym: str) -> list[int]:
+        label = acronym.strip()
+        if label in names:
+            return [names.index(label)]
+        parts = [i for i, name in enumerate(names) if _is_part(name, label)]
+        wholes = [name for name in names if _is_part(label, name)]
+        return parts or ([names.index(max(wholes, key=len))] if wholes else [])
+
+    injection = np.zeros((len(primary), len(names)))
+    unknown: set[str] = set()
+    for row, (first, others) in enumerate(zip(primary, secondary, strict=True)):
+        unknown.update(label for label in others if not places(label))
+        rest = [found for label in others if (found := places(label))]
+        main = places(first)
+        if not main:
+            raise DataError(f"experiment {row}: the primary structure {first!r} is unknown")
+        shares = [
+            primary_share if rest else 1.0,
+            *[(1.0 - primary_share) / max(len(rest), 1)] * len(rest),
+        ]
+        for share, found in zip(shares, [main, *rest], strict=True):
+            injection[row, found] += share / len(found)
+    return injection, tuple(sorted(unknown))
+
+
+def _is_part(part: str, whole: str) -> bool:
+    """Whether an acronym is that of a part, by its spelling."""
+    rest = part[len(whole) :]
+    return bool(rest) and part.startswith(whole) and not rest[0].isupper()
