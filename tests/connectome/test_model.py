@@ -208,6 +208,14 @@ def test_nothing_projected_gives_no_weights(name, data):
 
 
 @pytest.mark.parametrize("name", BASELINES)
+def test_weights_of_experiments_are_checked(name, data):
+    with pytest.raises(DataError, match="no projection was observed"):
+        data.fit(name, experiment_weight=np.zeros(7))
+    with pytest.raises(DataError, match="experiment_weight of experiment 3 is -2"):
+        data.fit(name, experiment_weight=[1, 1, 1, -2, 1, 1, 1])
+
+
+@pytest.mark.parametrize("name", BASELINES)
 def test_one_experiment_is_enough(name, data):
     data.X, data.Y, data.observed = data.X[:1], data.Y[:1], data.observed[:1]
     w = data.fit(name).weights_

@@ -109,6 +109,8 @@ class KernelConnectome(ConnectomeModel):
             _, group = checked_regions(source_region, len(x), "source_region")
             primary = sum_groups(x, group).argmax(axis=0)
             distance[group[:, None] != primary] = np.inf
+        if not omega[:, weight > 0].any():
+            raise DataError("no projection was observed in an experiment of positive weight")
         kernel = kernel_weights(distance, self.bandwidth, self.shape) * weight
         require_memory(
             8 * len(y) * len(x) + 24 * BLOCK * len(x),
