@@ -10,12 +10,18 @@ from pydantic import ValidationError
 from mesomode.atlas.stage import SCHEMA as ATLAS
 from mesomode.connectome.laplacian import graph_laplacian
 from mesomode.connectome.objective import Objective
-from mesomode.connectome.settings import Settings
-from mesomode.connectome.stage import (
+from mesomode.connectome.schemas import (
+    CROSS_VALIDATION_SCHEMA,
+    FOLD_SCHEMA,
     SCHEMA,
     TRUTH_SCHEMA,
+)
+from mesomode.connectome.settings import Settings
+from mesomode.connectome.stage import (
+    connectome_cross_validation,
     connectome_file,
-    connectome_regional,
+    connectome_fold,
+    connectome_model,
     connectome_truth,
     connectome_voxel,
 )
@@ -94,9 +100,10 @@ def inputs(tmp_path_factory):
     return folder, truth
 
 
-def fitted(step, folder, out, **settings):
+def fitted(step, folder, out, model=None, **settings):
     run_step(
         step,
+        **({} if model is None else {"model": model}),
         atlas=folder / "atlas.zarr",
         tracing=folder / "tracing.zarr",
         out=out,
@@ -118,7 +125,7 @@ def voxel(inputs, tmp_path_factory):
 @pytest.fixture(scope="module")
 def regional(inputs, tmp_path_factory):
     out = tmp_path_factory.mktemp("regional") / "regional.zarr"
-    return out, fitted(connectome_regional, inputs[0], out)
+    return out, fitted(connectome_model, inputs[0], out, "regional")
 
 
 def test_voxel_model_carries_its_certificate(inputs, voxel):
@@ -253,3 +260,145 @@ def test_settings_that_contradict_each_other():
         Settings(source="file")
     with pytest.raises(ValidationError, match="set one of them"):
         Settings(file_key="a", file_edge_keys=("a", "b", "c"))
+
+
+@pytest.fixture(scope="module")
+def folds(inputs, tmp_path_factory):
+    """Folds of two models: stores by model and number."""
+    folder = tmp_path_factory.mktemp("folds")
+    settings = Settings(outer_folds=3, inner_folds=2, bandwidth_grid=(100.0, 400.0))
+    paths = {}
+    for model in ("kernel", "regional"):
+        for fold in range(3):
+            paths[model, fold] = folder / f"{model}_{fold}.zarr"
+            run_step(
+                connectome_fold,
+                model=model,
+                fold=fold,
+                atlas=inputs[0] / "atlas.zarr",
+                tracing=inputs[0] / "tracing.zarr",
+                out=paths[model, fold],
+                settings=settings,
+                seed=1,
+                threads=1,
+            )
+    return paths
+
+
+def test_every_experiment_is_tested_once_and_alike_for_all_models(folds):
+    tests = {}
+    for (model, fold), path in folds.items():
+        with open_store(path, FOLD_SCHEMA) as found:
+            tests[model, fold] = found["test"].values
+            assert (found.attrs["model"], found.attrs["fold"]) == (model, fold)
+            inner = found["inner_test_error"]
+            assert inner.sizes["inner_fold"] == (2 if model == "kernel" else 0)
+            if model == "kernel":
+                assert found["chosen"] == np.argmin(inner.values.mean(axis=1))
+                assert_array_equal(found["bandwidth"], [100, 400])
+    for model in ("kernel", "regional"):
+        assert_array_equal(sum(tests[model, fold].astype(int) for fold in range(3)), np.ones(8))
+    for fold in range(3):
+        assert_array_equal(tests["kernel", fold], tests["regional", fold])
+
+
+def test_a_fold_is_the_fit_without_it(inputs, folds):
+    """Slow twin: the regional model fitted by hand to the training experiments."""
+    from mesomode.connectome import RegionalConnectome
+    from mesomode.connectome.scores import relative_error
+
+    with open_store(folds["regional", 1], FOLD_SCHEMA) as found:
+        found.load()
+    with (
+        open_store(inputs[0] / "tracing.zarr") as tracing,
+        open_store(inputs[0] / "atlas.zarr") as atlas,
+    ):
+        x = tracing["injection_density"].values.astype(float).T
+        y = tracing["projection_density"].values.astype(float).T
+        omega = tracing["observed"].values.T
+        target = 1000 * atlas["target_hemisphere"].values + atlas["target_region"].values
+        source = atlas["source_region"].values
+    train = ~found["test"].values
+    number = [np.unique(region, return_inverse=True)[1] for region in (source, target)]
+    model = RegionalConnectome().fit(
+        x[train], y[train], omega[train], source_region=number[0], target_region=number[1]
+    )
+    assert_allclose(found["prediction"], model.predict(x).T, rtol=1e-5, atol=1e-7)
+    test = ~train
+    error = relative_error(model.predict(x)[test].T, y[test].T, omega[test].T)
+    assert_allclose(found["test_voxel_error"], error, rtol=1e-6)
+
+
+def test_the_folds_are_collected(folds, tmp_path):
+    run_step(
+        connectome_cross_validation,
+        folds=list(folds.values()),
+        out=tmp_path / "cross_validation.zarr",
+        table=tmp_path / "table.csv",
+    )
+    assert verify_store(tmp_path / "cross_validation.zarr") == []
+    with open_store(tmp_path / "cross_validation.zarr", CROSS_VALIDATION_SCHEMA) as found:
+        found.load()
+    assert found.attrs["models"] == ["kernel", "regional"]
+    for i, model in enumerate(found.attrs["models"]):
+        errors = []
+        for fold in range(3):
+            with open_store(folds[model, fold], FOLD_SCHEMA) as one:
+                errors.append(float(one["test_voxel_error"]))
+                test = one["test"].values
+                assert_array_equal(found["experiment_fold"][test], fold)
+                assert_array_equal(
+                    found["prediction"][i][:, test], one["prediction"].values[:, test]
+                )
+                assert_array_equal(
+                    found["experiment_error"][i][test], one["experiment_error"][test]
+                )
+        assert_allclose(found["test_voxel_error"][i], errors)
+        assert_allclose(found["test_voxel_mean"][i], np.mean(errors))
+        spread = np.sqrt(np.sum((errors - np.mean(errors)) ** 2) / 2) / np.sqrt(3)
+        assert_allclose(found["test_voxel_standard_error"][i], spread)
+    assert np.isnan(found["bandwidth"][1]).all()
+    assert np.isnan(found["inner_test_error"][1]).all()
+    header, *rows = (tmp_path / "table.csv").read_text().splitlines()
+    assert header.startswith("model,test voxel MSE_rel %,test voxel standard error %")
+    assert [row.split(",")[0] for row in rows] == ["kernel", "regional"]
+    assert rows[0].split(",")[1] == f"{100 * float(found['test_voxel_mean'][0]):.2f}"
+
+
+def test_a_fold_that_does_not_exist(inputs, tmp_path):
+    with pytest.raises(DataError, match="there is no outer fold 7"):
+        run_step(
+            connectome_fold,
+            model="regional",
+            fold=7,
+            atlas=inputs[0] / "atlas.zarr",
+            tracing=inputs[0] / "tracing.zarr",
+            out=tmp_path / "fold.zarr",
+            settings=Settings(),
+            seed=1,
+            threads=1,
+        )
+    assert not (tmp_path / "fold.zarr").exists()
+
+
+@pytest.mark.parametrize("model", ["linear", "kernel", "distance"])
+def test_each_model_writes_its_store(inputs, tmp_path, model):
+    found = fitted(connectome_model, inputs[0], tmp_path / "m.zarr", model, smoothing=1e-3)
+    assert found.attrs["model"] == model
+    assert np.isfinite(found["weights"]).all()
+    assert 0 < found["voxel_error"] < 2
+    assert ("profile" in found) == (model == "distance")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"models": []}, "at least one model"),
+        ({"models": ["voxel", "voxel"]}, "each once"),
+        ({"outer_folds": 1}, "choose 0"),
+        ({"models": ["voxels"]}, "voxel"),
+    ],
+)
+def test_settings_that_make_no_sense(values, message):
+    with pytest.raises(ValidationError, match=message):
+        Settings(**values)

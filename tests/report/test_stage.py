@@ -11,10 +11,12 @@ import xarray as xr
 
 from mesomode.comparison.settings import Settings as ComparisonSettings
 from mesomode.comparison.stage import comparison
+from mesomode.connectome.schemas import COVERAGE_SCHEMA, CROSS_VALIDATION_SCHEMA
 from mesomode.connectome.settings import Settings as ConnectomeSettings
-from mesomode.connectome.stage import connectome_regional, connectome_truth, connectome_voxel
+from mesomode.connectome.stage import connectome_model, connectome_truth, connectome_voxel
 from mesomode.dynamics.settings import Settings as DynamicsSettings
 from mesomode.dynamics.stage import dynamics
+from mesomode.errors import DataError
 from mesomode.network.settings import Settings as NetworkSettings
 from mesomode.network.stage import network_independent, network_random_mode
 from mesomode.recordings.settings import Settings as RecordingsSettings
@@ -24,9 +26,11 @@ from mesomode.report.settings import Settings
 from mesomode.steps import Provenance, run_step
 from mesomode.store import open_store, write_store
 from tests.recordings.conftest import write_session
+from tests.report import stores
 from tests.report.conftest import REGIONS
 
 SMALL = Settings(dpi=60)
+MODELS = ["voxel", "regional", "linear", "kernel", "distance"]
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +40,11 @@ def run(tmp_path_factory):
     _grids(folder)
     fit = ConnectomeSettings(smoothing=1.0, tolerance=1e-3, holdout_fraction=0.4)
     made = {"atlas": folder / "atlas.zarr", "tracing": folder / "tracing.zarr", "settings": fit}
-    for model, fitted in (("voxel", connectome_voxel), ("regional", connectome_regional)):
-        run_step(fitted, **made, out=folder / f"{model}.zarr", seed=1, **_threads(fitted))
+    run_step(connectome_voxel, **made, out=folder / "voxel.zarr", seed=1, threads=1)
+    regional = {"model": "regional", "out": folder / "regional.zarr"}
+    run_step(connectome_model, **made, **regional, seed=1, threads=1)
     models = [folder / "voxel.zarr", folder / "regional.zarr"]
+    _made_up(folder)
     run_step(
         connectome_truth,
         truth=folder / "truth.h5",
@@ -162,6 +168,19 @@ def _grids(folder):
             file[f"{side}_voxels"] = voxel.astype(np.int16)
 
 
+def _made_up(folder):
+    """Stores of the cross-validation and the coverage, with the numbers of a made-up one."""
+    with open_store(folder / "atlas.zarr") as grid, open_store(folder / "tracing.zarr") as data:
+        voxel, region = grid["source_voxel"].values, grid["source_region"].values
+        injection = data["injection_density"].values
+    validation = stores.cross_validation(("voxel", "regional"), 2, 5, targets=len(voxel))
+    write_store(
+        folder / "cross_validation.zarr", validation, CROSS_VALIDATION_SCHEMA, Provenance("test")
+    )
+    made = stores.coverage(voxel, region, injection, bootstrap=3)
+    write_store(folder / "coverage.zarr", made, COVERAGE_SCHEMA, Provenance("test"))
+
+
 def _session(path):
     rng = np.random.default_rng(0)
     smooth = np.cumsum(rng.normal(size=(3000, 12)), axis=0)
@@ -182,9 +201,18 @@ INPUTS = {
     "atlas": {"atlas": "atlas"},
     "injections": {"atlas": "atlas", "tracing": "tracing"},
     "coverage": {"atlas": "atlas", "tracing": "tracing"},
-    "connectome": {"models": ["voxel", "regional"]},
-    "fit": {"tracing": "tracing", "models": ["voxel", "regional"]},
-    "truth": {"atlas": "atlas", "truth": "truth", "models": ["voxel", "regional"]},
+    "connectome": {"models": MODELS},
+    "fit": {"tracing": "tracing", "models": MODELS},
+    "truth": {"atlas": "atlas", "truth": "truth", "models": MODELS},
+    "cross_validation": {"cross_validation": "cross_validation"},
+    "projection": {"atlas": "atlas", "models": ["voxel", "truth"]},
+    "residual": {
+        "atlas": "atlas",
+        "tracing": "tracing",
+        "model": "voxel",
+        "cross_validation": ["cross_validation"],
+    },
+    "informed": {"atlas": "atlas", "coverage": "coverage"},
     "network": {"network": [f"network_{v}" for v in VARIANTS]},
     "dynamics": {"dynamics": [f"dynamics_{v}" for v in VARIANTS]},
     "session": {"session": "7"},
@@ -207,9 +235,10 @@ def test_every_figure_is_drawn_from_stores_and_twice_the_same(run, tmp_path, nam
             **{key: paths(run, names) for key, names in INPUTS[name].items()},
             png=tmp_path / f"{copy}.png",
             svg=tmp_path / f"{copy}.svg",
+            **({"gif": tmp_path / f"{copy}.gif"} if name == "projection" else {}),
             settings=SMALL,
         )
-    for suffix in ("png", "svg"):
+    for suffix in ("png", "svg", *(["gif"] if name == "projection" else [])):
         first, second = ((tmp_path / f"{copy}.{suffix}").read_bytes() for copy in "ab")
         assert first == second
         assert len(first) > 5000
@@ -223,7 +252,7 @@ def test_the_table_equals_the_stores(run, tmp_path, caplog):
         stage.summary,
         atlas=run / "atlas.zarr",
         tracing=run / "tracing.zarr",
-        connectome=paths(run, ["voxel", "regional", "truth"]),
+        connectome=paths(run, ["voxel", "regional", "truth", "cross_validation", "coverage"]),
         network=paths(run, [f"network_{v}" for v in VARIANTS]),
         dynamics=paths(run, [f"dynamics_{v}" for v in VARIANTS]),
         recordings=paths(run, ["7"]),
@@ -244,12 +273,62 @@ def test_the_table_equals_the_stores(run, tmp_path, caplog):
          "participation_ratio", None),
         ("7", ("recordings", "7", "participation ratio"), "participation_ratio", None),
         ("comparison", ("comparison", "7", "half width"), "half_width", 0),
+        ("cross_validation", ("cross-validation", "regional", "MSE_rel test part, voxels"),
+         "test_voxel_mean", 1),
+        ("cross_validation", ("cross-validation", "voxel", "MSE_rel training part, regions"),
+         "train_regional_mean", 0),
     ]  # fmt: skip
     for store, key, name, place in expected:
         with open_store(run / f"{store}.zarr") as data:
             value = float(data[name] if place is None else data[name][place])
         assert float(rows[key]["value"]) == value, key
+    with open_store(run / "cross_validation.zarr") as data:
+        spread = float(data["test_voxel_standard_error"][0])
+    row = rows["cross-validation", "voxel", "MSE_rel test part, voxels"]
+    assert float(row["standard_error"]) == spread
+    with open_store(run / "coverage.zarr") as data:
+        without = int((data["coverage"] > 0).sum())
+    assert float(rows["coverage", "", "source voxels not informed"]["value"]) == without
     error = float(rows["truth", "voxel", "relative error |W − W_true|/|W_true|"]["value"])
     assert f"truth voxel: relative error |W − W_true|/|W_true| {error:.4g}" in caplog.text
     assert f"true one: voxel: relative error {error:.4g}, MSE_rel" in caplog.text
     assert f"{error:.4g}" in (tmp_path / "summary.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_residuals_without_cross_validation_are_those_of_the_hold_out(run, tmp_path):
+    from mesomode.report.residual import Prediction
+
+    with open_store(run / "voxel.zarr") as data, open_store(run / "tracing.zarr") as tracing:
+        injection = tracing["injection_density"].values
+        held = Prediction.of_fit(data, injection)
+        assert held.held_out.sum() == int(data["test"].sum()) > 0
+        assert np.array_equal(held.error, data["holdout_experiment_error"].values)
+        fitted = Prediction.of_fit(data.drop_vars("test"), injection)
+        assert not fitted.held_out.any()
+        assert np.allclose(fitted.values, data["weights"].values @ injection)
+    run_step(
+        stage.figure_residual,
+        atlas=run / "atlas.zarr",
+        tracing=run / "tracing.zarr",
+        model=run / "voxel.zarr",
+        cross_validation=[],
+        png=tmp_path / "a.png",
+        svg=tmp_path / "a.svg",
+        settings=SMALL,
+    )
+    assert (tmp_path / "a.png").stat().st_size > 5000
+
+
+@pytest.mark.slow
+def test_a_source_voxel_of_ones_own(run, tmp_path):
+    arguments = {
+        "atlas": run / "atlas.zarr", "models": [run / "regional.zarr"], "png": tmp_path / "a.png",
+        "svg": tmp_path / "a.svg", "gif": tmp_path / "a.gif",
+    }  # fmt: skip
+    chosen = Settings(dpi=60, source_voxel=(71, 10, 74), svg_text="editable")
+    run_step(stage.figure_projection, **arguments, settings=chosen)
+    assert "[71, 10, 74] in VISl (+): regional model" in (tmp_path / "a.svg").read_text()
+    wrong = Settings(source_voxel=(0, 0, 0))
+    with pytest.raises(DataError, match="not a source voxel"):
+        run_step(stage.figure_projection, **arguments, settings=wrong)

@@ -180,6 +180,8 @@ def prediction_path(
     callable
         A path of :mod:`mesomode.connectome.cross_validation`.
     """
+    if model == "linear":
+        return _linear_path(data, grid, settings)
     loose = dict(settings) | {"tolerance": settings["search_tolerance"], "restarts": 1}
     weights = experiment_weights(data.injection, settings["experiment_weight"])
     keywords = grid.keywords(model)
@@ -195,5 +197,24 @@ def prediction_path(
                 **keywords,
             )
             yield fitted.predict(data.injection.T).T
+
+    return path
+
+
+def _linear_path(data: Experiments, grid: Grid, settings: Mapping[str, Any]) -> Path:
+    """As :func:`prediction_path`; the eigenmodes serve all folds and all lambda."""
+    from mesomode.connectome.linear import LinearProblem, SpectralBasis
+
+    source, target = (SpectralBasis.of(laplacian) for laplacian in grid.laplacians)
+    weights = experiment_weights(data.injection, settings["experiment_weight"])
+    root = np.ones(data.count) if weights is None else np.sqrt(weights)
+    problem = LinearProblem(
+        root * data.injection, root * data.projection, data.observed, source, target
+    )
+
+    def path(train: Mask, tried: Sequence[Candidate]) -> Iterator[Array]:
+        values = [candidate["smoothness"] for candidate in tried]
+        for fit in problem.subset(train).path(values, settings["search_tolerance"]):
+            yield fit.fitted / root
 
     return path
