@@ -60,7 +60,7 @@ def rule_uses(rules: Path) -> dict[str, Uses]:
         parts = re.split(r"^\s*rule (\w+):$", file.read_text(), flags=re.MULTILINE)
         for name, body in zip(parts[1::2], parts[2::2], strict=True):
             uses[name] = Uses(
-                sections=tuple(re.findall(r"PLAN\.settings\(\"(\w+)\"", body)),
+                sections=tuple(re.findall(r"PLAN\.settings\(\s*\"(\w+)\"", body)),
                 stages=tuple(re.findall(r"PLAN\.code\(\"([\w.]+)\"\)", body)),
                 seed=re.search(r"\bseed=SEED\b", body) is not None,
             )

@@ -16,7 +16,7 @@ from tests.workflow.workspace import ROOT, Workspace, dry_runs, merged, rules_in
 
 PHANTOM = {"phantom_tracing", "phantom_recordings"}
 ALLEN = {"fetch_tracing", "fetch_recordings", "allensdk_environment"}
-FITS = {"connectome_voxel", "connectome_regional"}
+FITS = {"connectome_voxel", "connectome_model"}
 TRUTH = {"connectome_truth", "figure_truth"}
 """Rules that need the truth, which is known of the phantom only."""
 

@@ -19,7 +19,14 @@ from mesomode.store import is_store, store_digest
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("Snakefile", "config.yaml", "profiles", "workflow", "envs", "src")
-TINY: dict[str, Any] = {"phantom": {"size": "tiny", "session_length": "tiny"}}
+TINY: dict[str, Any] = {
+    "phantom": {"size": "tiny", "session_length": "tiny"},
+    "connectome": {
+        "models": ["voxel", "regional", "kernel"],
+        "outer_folds": 2,
+        "inner_folds": 2,
+    },
+}
 """Configuration of the smallest run, merged over ``config.yaml``."""
 
 

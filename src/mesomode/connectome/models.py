@@ -130,30 +130,32 @@ def estimator(
     seed : int
         Of the random starts of the low-rank model.
     """
-    from mesomode import connectome
-
+    # Imported by name, so that the fingerprint of the code covers them.
     if model == "voxel":
-        return connectome.VoxelConnectome(
-            **parameters,
-            tolerance=settings["tolerance"],
-            maximum_iterations=settings["maximum_iterations"],
-        )
+        from mesomode.connectome.voxel import VoxelConnectome
+
+        limits = {name: settings[name] for name in ("tolerance", "maximum_iterations")}
+        return VoxelConnectome(**parameters, **limits)
     if model == "linear":
-        return connectome.LinearConnectome(**parameters, tolerance=settings["tolerance"])
+        from mesomode.connectome.linear import LinearConnectome
+
+        return LinearConnectome(**parameters, tolerance=settings["tolerance"])
     if model == "low_rank":
-        return connectome.LowRankConnectome(
-            **parameters,
-            tolerance=settings["tolerance"],
-            maximum_iterations=settings["maximum_iterations"],
-            restarts=settings["restarts"],
-            seed=seed,
-        )
-    classes = {
-        "regional": connectome.RegionalConnectome,
-        "kernel": connectome.KernelConnectome,
-        "distance": connectome.DistanceConnectome,
-    }
-    return classes[model](**parameters)
+        from mesomode.connectome.low_rank import LowRankConnectome
+
+        limits = {name: settings[name] for name in ("tolerance", "maximum_iterations", "restarts")}
+        return LowRankConnectome(**parameters, **limits, seed=seed)
+    if model == "regional":
+        from mesomode.connectome.regional import RegionalConnectome
+
+        return RegionalConnectome()
+    if model == "kernel":
+        from mesomode.connectome.kernel import KernelConnectome
+
+        return KernelConnectome(**parameters)
+    from mesomode.connectome.distance import DistanceConnectome
+
+    return DistanceConnectome()
 
 
 def prediction_path(
