@@ -139,7 +139,7 @@ def test_against_the_published_fit(oh, shared_data):
       the injection that turns weights off.
     * Sources: they kept 213 structures; of 469 experiments, 13 are of primary
       structures outside of these, 36 name a whole or a part of a structure.
-    * They counted the signal in the injected structure itself (most of
+    * They counted the signal in the injected structure itself (42 % of
       their diagonal is positive), which is left out here.
     * Their rating of connections by P values has no counterpart here.
 
