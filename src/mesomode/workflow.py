@@ -13,7 +13,7 @@ from typing import Any
 from mesomode.atlas.settings import VISUAL_AREAS
 from mesomode.config import PACKAGE, load_config
 from mesomode.connectome.settings import PUBLISHED_SMOOTHING
-from mesomode.errors import MesomodeError
+from mesomode.errors import ConfigError, MesomodeError
 from mesomode.files import canonical_json
 from mesomode.fingerprint import code_digest
 from mesomode.phantom.presets import PRESETS
@@ -37,6 +37,7 @@ class Plan:
         self.config = load_config(config)
         self.values: dict[str, Any] = self.config.model_dump(mode="json")
         self.source: str = self.values["source"]
+        self._check_connectome()
         if self.values["atlas"]["regions"] is None:
             self.values["atlas"]["regions"] = self._default_regions()
         if self.values["connectome"]["smoothing"] is None:
@@ -49,6 +50,17 @@ class Plan:
         self.run = f"results/{self.values['run']}"
         self.raw = f"results/raw/{self._raw_name()}"
         self.python = sys.executable
+
+    def _check_connectome(self) -> None:
+        """Refuse networks made from a model that is not fitted."""
+        wanted, fitted = self.values["network"]["connectome"], self.values["connectome"]["models"]
+        if self.values["connectome"]["source"] == "fit" and wanted not in fitted:
+            raise ConfigError(
+                f"the networks are to be made from the model {wanted!r}, which is not fitted",
+                where="network.connectome",
+                why=f"connectome.models is [{', '.join(fitted)}]",
+                remedy=f"add {wanted} to connectome.models, or choose another network.connectome",
+            )
 
     def _raw_name(self) -> str:
         """Folder of the raw data: one for Allen, one for each different phantom."""

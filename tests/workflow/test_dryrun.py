@@ -94,6 +94,10 @@ REFUSED = {
         {"tracing": {"maximum_injection_volume": float("inf")}},
         ["tracing.maximum_injection_volume", "found inf"],
     ),
+    "networks from a model that is not fitted": (
+        {"connectome": {"models": ["voxel"]}, "network": {"connectome": "kernel"}},
+        ["network.connectome", "connectome.models is [voxel]", "add kernel"],
+    ),
     "several at once": (
         {"seed": -1, "tracing": {"injection_shell": 99}},
         ["2 keys", "seed", "found -1", "tracing.injection_shell", "found 99", "≤ 10"],

@@ -20,6 +20,7 @@ from mesomode.config import TOP_LEVEL, config_class, load_config, section_classe
 from mesomode.errors import ConfigError
 from mesomode.fingerprint import imported_modules
 from mesomode.reruns import Uses, descendants, rule_uses
+from mesomode.workflow import Plan
 from tests.workflow.workspace import ROOT, Workspace, dry_runs, merged
 
 pytestmark = pytest.mark.slow
@@ -85,6 +86,7 @@ def other_value(config: Mapping[str, Any], path: tuple[str, ...], choices: tuple
             changes = {part: changes}
         try:
             checked = load_config(merged(config, changes)).model_dump(mode="json")
+            Plan(checked)  # refuses what does not fit together
         except ConfigError:
             continue
         if checked != config:

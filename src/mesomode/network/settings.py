@@ -10,7 +10,7 @@ from mesomode.settings import Field, SettingsBase
 class Settings(SettingsBase):
     """Random-mode networks with the connectome's spectrum, and their control."""
 
-    connectome: Literal["voxel", "regional"] = "voxel"
+    connectome: Literal["voxel", "linear", "low_rank", "regional", "kernel", "distance"] = "voxel"
     """Connectome whose singular spectrum the networks get; if connectome.source is 'file',
     that one is used and this key has no effect."""
 
