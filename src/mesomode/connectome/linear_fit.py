@@ -23,48 +23,25 @@ STATED_ABOVE = 1e9
 
 
 @dataclass(frozen=True)
-class LinearFit:
-    """A solution of the linear problem, without W being formed.
+class Representation:
+    """W = Q_y [(Q_y^T alpha X^T Q_x) o P^+ / rho] Q_x^T + constants, used without being formed.
 
     Attributes
     ----------
     problem : LinearProblem
-        What was solved.
+        Grids and X.
     smoothness : float
         lambda.
     dual : (target, experiment) float64
-        alpha = Omega o (Y - W X), zero where not observed or not fitted.
+        alpha.
     null_coefficients : (target component, source component) float64
-        Coefficients of the normalised constants of the pairs; 0 where nothing
-        was observed. Where the data do not determine all of them, those of
-        least norm.
-    fitted : (target, experiment) float64
-        W X of all experiments, those not fitted included.
-    terms : Terms
-        Objective, misfit and weighted penalty.
-    relative_gap : float
-        (f(W) - lower bound of min f) / f(W) by duality; rigorous up to rounding.
-    gradient_residual : float
-        |gradient at W| / |gradient at 0|, Frobenius norms.
-    converged : bool
-        Whether the relative gap met the tolerance (or is rounding).
-    iterations : int
-        Of conjugate gradients, in the component that needed most.
-    unobserved_pairs : (target component, source component) of bool
-        Pairs whose weights are zero because nothing was observed.
+        Coefficients of the normalised constants of the pairs.
     """
 
     problem: LinearProblem
     smoothness: float
     dual: Array
     null_coefficients: Array
-    fitted: Array
-    terms: Terms
-    relative_gap: float
-    gradient_residual: float
-    converged: bool
-    iterations: int
-    unobserved_pairs: Mask
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -112,6 +89,14 @@ class LinearFit:
             raise DataError(f"injections of shape {x.shape} for {self.shape[1]} source voxels")
         return self._times_modes(self.problem.source.to_modes(x))
 
+    def column_squares(self) -> Array:
+        """Sum over targets of W^2, (source,), without forming W."""
+        result = np.zeros(self.shape[1])
+        for _, block in self._coefficients():
+            values = self.problem.source.from_modes(block.T)
+            result += np.einsum("xa,xa->x", values, values)
+        return result
+
     def _times_modes(self, source_modes: Array) -> Array:
         """W Q_x C for C (source mode, column)."""
         result = np.empty((self.shape[0], source_modes.shape[1]))
@@ -145,3 +130,44 @@ class LinearFit:
         target = self.problem.target
         for part, modes in zip(target.components, target.slices(), strict=True):
             yield part, matrix[modes]
+
+
+@dataclass(frozen=True)
+class LinearFit(Representation):
+    """A solution of the linear problem.
+
+    Attributes
+    ----------
+    problem : LinearProblem
+        What was solved.
+    smoothness : float
+        lambda.
+    dual : (target, experiment) float64
+        alpha = Omega o (Y - W X), zero where not observed or not fitted.
+    null_coefficients : (target component, source component) float64
+        Coefficients of the normalised constants of the pairs; 0 where nothing
+        was observed. Where the data do not determine all of them, those of
+        least norm.
+    fitted : (target, experiment) float64
+        W X of all experiments, those not fitted included.
+    terms : Terms
+        Objective, misfit and weighted penalty.
+    relative_gap : float
+        (f(W) - lower bound of min f) / f(W) by duality; rigorous up to rounding.
+    gradient_residual : float
+        |gradient at W| / |gradient at 0|, Frobenius norms.
+    converged : bool
+        Whether the relative gap met the tolerance (or is rounding).
+    iterations : int
+        Of conjugate gradients, in the component that needed most.
+    unobserved_pairs : (target component, source component) of bool
+        Pairs whose weights are zero because nothing was observed.
+    """
+
+    fitted: Array
+    terms: Terms
+    relative_gap: float
+    gradient_residual: float
+    converged: bool
+    iterations: int
+    unobserved_pairs: Mask

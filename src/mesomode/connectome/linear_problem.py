@@ -108,6 +108,24 @@ class LinearProblem:
         part._train(chosen)
         return part
 
+    def with_projection(self, projection: npt.ArrayLike) -> LinearProblem:
+        """The same problem for other data Y (target, experiment), sharing everything else.
+
+        Unobserved entries may hold anything. What was factored at the last
+        lambda is kept, so that many data sets at one lambda cost little.
+
+        Raises
+        ------
+        DataError
+            Another shape, or not finite where observed.
+        """
+        y = np.asarray(projection, dtype=np.float64)
+        check_data(self.injection, y, self.observed)
+        part = object.__new__(LinearProblem)
+        part.__dict__.update(self.__dict__)
+        part.projection = np.where(self.observed, y, 0.0)
+        return part
+
     def weight_of_penalty(self, smoothness: float) -> float:
         """Rho = lambda n_inj / n_x.
 
@@ -263,7 +281,7 @@ def solve_component(
     holes = system.hole_voxel, system.hole_experiment
     f = None if guess is None else guess[holes]
     size = float(np.linalg.norm(data))
-    small, iterations = 1e-3 * np.sqrt(tolerance) * size, 0
+    small, iterations = 3e-3 * np.sqrt(tolerance) * size, 0
     best: ComponentSolution | None = None
     for _ in range(ROUNDS):
         f, dual_modes, count = smoother.fill(modes, f, small)
@@ -286,9 +304,10 @@ def solve_component(
         gap = float(np.sum((error - dual) ** 2)) + 2.0 * abs(excess)
         if best is None or gap < best.gap:
             best = ComponentSolution(dual, fitted, null, misfit, penalty, gap, iterations)
-        if gap <= tolerance * (misfit + penalty) or small < 1e-16 * size or not len(f):
+        enough = tolerance * (misfit + penalty)
+        if gap <= enough or small < 1e-16 * size or not len(f):
             break
-        small *= 1e-3
+        small *= min(0.1, max(0.3 * np.sqrt(enough / gap), 1e-3))  # the gap goes with its square
     assert best is not None
     return best
 

@@ -27,7 +27,8 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Index = npt.NDArray[np.int64]
 
-DIRECT_LIMIT = 2500  # unobserved entries up to which their system is factored as a whole
+DIRECT_LIMIT = 500  # unobserved entries up to which their system is factored as a whole
+TRACE_LIMIT = 2500  # the same where a trace needs it
 BLOCK_LIMIT = 800  # largest block of the preconditioner above that
 ITERATION_LIMIT = 2000
 CHUNK = 2e8  # bytes of work arrays
@@ -309,17 +310,23 @@ class Smoother:
             count += 1
         return f, modes, count
 
-    def trace(self) -> float:
+    def trace(self) -> float | None:
         """Trace of R in the observed entries: n_observed minus the degrees of freedom of the fit.
 
-        Exact; needs all unobserved entries factored (``exact``).
+        Exact, with the whole matrix of the unobserved entries; None if these
+        are more than ``TRACE_LIMIT``.
         """
         total = float(self.shrinkage.sum())
-        if not self.blocks:
+        holes = np.arange(len(self.system.hole_voxel))
+        if not len(holes):
             return total
-        holes, factor = self.blocks[0]
+        if len(holes) > TRACE_LIMIT:
+            return None
+        factor = self.blocks[0][1] if self.exact else None
+        if factor is None:
+            factor = _cholesky(self.hole_matrix(holes, holes, self.matrices))
         square = self.hole_matrix(holes, holes, np.matmul(self.matrices, self.matrices))
-        # tr (R_ss - R_so R_oo^-1 R_os)_ss = tr R - tr R_oo^-1 (R^2)_oo
+        # tr (R_ss - R_so R_oo^-1 R_os), s being what was observed, is tr R - tr R_oo^-1 (R^2)_oo
         return total - float(np.trace(scipy.linalg.cho_solve((factor, True), square)))
 
 
