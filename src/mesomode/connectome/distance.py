@@ -8,7 +8,6 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
-from scipy.optimize import nnls
 
 from mesomode.connectome.kernels import OPTIONS
 from mesomode.connectome.model import (
@@ -19,6 +18,7 @@ from mesomode.connectome.model import (
     prediction_input,
     training_data,
 )
+from mesomode.connectome.nonnegative import nonnegative_solution
 from mesomode.errors import DataError
 from mesomode.memory import require_memory
 
@@ -69,9 +69,9 @@ class DistanceConnectome(ConnectomeModel):
     ) -> Self:
         """Fit the profile.
 
-        The least squares problem, with a row for each observed entry and a
-        column for each knot, is reduced block by block to its triangular
-        factor, and solved from that.
+        The least squares problem has a row for each observed entry and a
+        column for each knot; its normal equations are added up block by
+        block.
 
         Parameters
         ----------
@@ -90,15 +90,15 @@ class DistanceConnectome(ConnectomeModel):
         self._target = checked_positions(target_position, len(y), "target_position")
         self.distance_: Array = self._knots(x)
         count = len(self.distance_)
-        triangle = np.zeros((0, count + 1))
+        gram, right = np.zeros((count, count)), np.zeros(count)
         for rows, design in self._designs(x):
-            seen = omega[rows]
-            block = np.column_stack([design[seen], y[rows][seen]])
-            triangle = np.asarray(np.linalg.qr(np.vstack([triangle, block]), mode="r"))
-        factor, right = triangle[:, :count], triangle[:, count]
-        self.informed_: npt.NDArray[np.bool_] = (factor**2).sum(axis=0) > 0
+            design *= omega[rows][..., None]
+            flat = design.reshape(-1, count)
+            gram += flat.T @ flat
+            right += y[rows].ravel() @ flat
+        self.informed_: npt.NDArray[np.bool_] = gram.diagonal() > 0
         informed = np.flatnonzero(self.informed_)
-        values = nnls(factor[:, informed], right)[0]
+        values = nonnegative_solution(gram[np.ix_(informed, informed)], right[informed])
         gap = np.abs(self.distance_[:, None] - self.distance_[informed])
         self.profile_ = values[gap.argmin(axis=1)]
         return self
