@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
@@ -26,6 +26,7 @@ from mesomode.connectome.cross_validation import (
 from mesomode.errors import DataError
 
 
+@settings(deadline=None)
 @given(
     strata=st.lists(st.integers(0, 4), min_size=1, max_size=40),
     folds=st.integers(1, 8),
