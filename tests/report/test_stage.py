@@ -41,9 +41,10 @@ def run(tmp_path_factory):
     fit = ConnectomeSettings(smoothing=1.0, tolerance=1e-3, holdout_fraction=0.4)
     made = {"atlas": folder / "atlas.zarr", "tracing": folder / "tracing.zarr", "settings": fit}
     run_step(connectome_voxel, **made, out=folder / "voxel.zarr", seed=1, threads=1)
-    regional = {"model": "regional", "out": folder / "regional.zarr"}
-    run_step(connectome_model, **made, **regional, seed=1, threads=1)
-    models = [folder / "voxel.zarr", folder / "regional.zarr"]
+    for model in MODELS[1:]:
+        out = folder / f"{model}.zarr"
+        run_step(connectome_model, **made, model=model, out=out, seed=1, threads=1)
+    models = [folder / f"{model}.zarr" for model in MODELS]
     _made_up(folder)
     run_step(
         connectome_truth,

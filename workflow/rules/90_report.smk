@@ -8,11 +8,15 @@ FIGURES = ["atlas", "injections", "coverage", "network", "dynamics", "comparison
 FIGURES += expand("session_{session}", session=PLAN.sessions)
 # connectomes that the table of key numbers covers
 MODELS = CONNECTOMES or [CONNECTOME]
+# the model whose projections are shown, and what else is known of them
+SHOWN = [model for model in ["voxel", *CONNECTOMES] if model in CONNECTOMES][:1]
+TRUTH = ["truth"] if CONNECTOMES and PLAN.source == "phantom" else []
+VALIDATION = ["cross_validation"] if CONNECTOMES and FOLDS else []
 if CONNECTOMES:
-    FIGURES += ["connectome", "fit"]
-if CONNECTOMES and PLAN.source == "phantom":
-    FIGURES += ["truth"]
-    MODELS = [*MODELS, "truth"]
+    FIGURES += ["connectome", "fit", "projection", "residual", "informed"]
+    MODELS = [*MODELS, *TRUTH, *VALIDATION, "coverage"]
+    TARGETS += [f"{RUN}/figures/source_sweep.gif"]
+FIGURES += [*TRUTH, *VALIDATION]
 
 TARGETS += expand(f"{RUN}/figures/{{name}}.{{suffix}}", name=FIGURES, suffix=["png", "svg"])
 TARGETS += [f"{RUN}/summary.csv", f"{RUN}/summary.html"]
@@ -213,6 +217,148 @@ rule figure_truth:
     shell:
         "mesomode figure-truth --atlas {input.atlas} --truth {input.truth}"
         " $(for store in {input.models}; do echo --models $store; done)"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_cross_validation:
+    input:
+        cross_validation=f"{RUN}/connectome/cross_validation.zarr",
+    output:
+        png=report(
+            f"{RUN}/figures/cross_validation.png",
+            caption="../report/cross_validation.rst",
+            category="3 Connectome",
+            labels={"figure": "Cross-validation"},
+        ),
+        svg=f"{RUN}/figures/cross_validation.svg",
+    log:
+        f"{RUN}/logs/figure_cross_validation.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_cross_validation.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600, per_input=4),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing the cross-validation"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-cross-validation --cross-validation {input.cross_validation}"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_projection:
+    input:
+        atlas=f"{RUN}/atlas.zarr",
+        models=expand(f"{RUN}/connectome/{{model}}.zarr", model=[*SHOWN, *TRUTH]),
+    output:
+        png=report(
+            f"{RUN}/figures/projection.png",
+            caption="../report/projection.rst",
+            category="3 Connectome",
+            labels={"figure": "Connections of a voxel"},
+        ),
+        svg=f"{RUN}/figures/projection.svg",
+        gif=report(
+            f"{RUN}/figures/source_sweep.gif",
+            caption="../report/sweep.rst",
+            category="3 Connectome",
+            labels={"figure": "Moving source (film)"},
+        ),
+    log:
+        f"{RUN}/logs/figure_projection.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_projection.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(700, per_pair=12),
+        runtime=minutes(10),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing the connections of a voxel"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-projection --atlas {input.atlas}"
+        " $(for store in {input.models}; do echo --models $store; done)"
+        " --png {output.png} --svg {output.svg} --gif {output.gif}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_residual:
+    input:
+        atlas=f"{RUN}/atlas.zarr",
+        tracing=f"{RUN}/tracing.zarr",
+        model=expand(f"{RUN}/connectome/{{model}}.zarr", model=SHOWN),
+        cross_validation=expand(f"{RUN}/connectome/{{store}}.zarr", store=VALIDATION),
+    output:
+        png=report(
+            f"{RUN}/figures/residual.png",
+            caption="../report/residual.rst",
+            category="3 Connectome",
+            labels={"figure": "Residuals"},
+        ),
+        svg=f"{RUN}/figures/residual.svg",
+    log:
+        f"{RUN}/logs/figure_residual.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_residual.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(700, per_input=8),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing the residuals"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-residual --atlas {input.atlas} --tracing {input.tracing}"
+        " --model {input.model}"
+        " $(for store in {input.cross_validation}; do echo --cross-validation $store; done)"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_informed:
+    input:
+        atlas=f"{RUN}/atlas.zarr",
+        coverage=f"{RUN}/connectome/coverage.zarr",
+    output:
+        png=report(
+            f"{RUN}/figures/informed.png",
+            caption="../report/informed.rst",
+            category="3 Connectome",
+            labels={"figure": "What the data inform"},
+        ),
+        svg=f"{RUN}/figures/informed.svg",
+    log:
+        f"{RUN}/logs/figure_informed.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_informed.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600, per_input=20),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing what the experiments inform"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-informed --atlas {input.atlas} --coverage {input.coverage}"
         " --png {output.png} --svg {output.svg}"
         " --settings {params.settings:q} --log {log}"
 

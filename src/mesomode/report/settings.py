@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from mesomode.settings import Field, SettingsBase
+
+VoxelIndex = Annotated[int, Field(ge=0)]
 
 
 class Settings(SettingsBase):
@@ -19,3 +21,7 @@ class Settings(SettingsBase):
 
     example_units: int = Field(default=6, ge=1, le=30)
     """Number of units whose traces are shown as examples."""
+
+    source_voxel: tuple[VoxelIndex, VoxelIndex, VoxelIndex] | None = None
+    """Indices [ap, dv, ml] of the source voxel whose connections are shown. null: the most
+    central one of the largest region."""

@@ -193,6 +193,165 @@ def figure_truth(
 
 
 @step
+def figure_cross_validation(
+    *, cross_validation: Input, png: Output, svg: Output, settings: Settings
+) -> None:
+    """Draw the errors of all models in the same folds, what was chosen, and the table.
+
+    Parameters
+    ----------
+    cross_validation : Path
+        ``connectome/cross_validation.zarr``.
+    png, svg : Path
+        The figure.
+    """
+    from mesomode.report.cross_validation import CrossValidated, draw_cross_validation, verdict
+
+    with open_store(cross_validation) as data:
+        models = CrossValidated.all_of(data)
+    logger.info("%s", verdict(models))
+    _save(draw_cross_validation(models), png, svg, settings)
+
+
+@step
+def figure_projection(
+    *,
+    atlas: Input,
+    models: list[Input],
+    png: Output,
+    svg: Output,
+    gif: Output,
+    settings: Settings,
+) -> None:
+    """Draw the connections of one voxel, and a film of a source that crosses the largest region.
+
+    Parameters
+    ----------
+    atlas : Path
+        ``atlas.zarr``.
+    models : list of Path
+        ``connectome/<model>.zarr``; beside it ``connectome/truth.zarr`` where the truth is known.
+    png, svg : Path
+        The figure.
+    gif : Path
+        The film.
+
+    Raises
+    ------
+    DataError
+        The setting ``source_voxel`` does not name a source voxel.
+    """
+    import numpy as np
+
+    from mesomode.files import atomic_file
+    from mesomode.report import projection
+    from mesomode.report.movie import draw_sweep, save_film, sweep
+
+    with open_store(atlas) as grid, _opened(models) as stores:
+        places = {**_grid(grid), **_targets(grid)}
+        voxel, region = places["source_voxel"], places["source_region"]
+        source = projection.source_at(settings.source_voxel, voxel, region, places["regions"])
+        target = projection.target_at(source, voxel, places["target_voxel"])
+        central = projection.source_at(None, voxel, region, places["regions"])
+        members = np.flatnonzero(region == region[central])
+        path = members[sweep(voxel[members])]
+        connections, films = [], []
+        for store in stores:
+            title = _title(store)
+            weights = store["weights"]
+            incoming = None if target is None else weights[target].values
+            connections.append(projection.Connections(title, weights[:, source].values, incoming))
+            films.append((title.capitalize(), weights[:, path].values))
+    figure, show = draw_sweep(films, path, **places)
+    with atomic_file(gif) as temporary:
+        save_film(figure, show, len(path), temporary)
+    _save(projection.draw_projection(connections, source, **places), png, svg, settings)
+
+
+@step
+def figure_residual(
+    *,
+    atlas: Input,
+    tracing: Input,
+    model: Input,
+    cross_validation: list[Input],
+    png: Output,
+    svg: Output,
+    settings: Settings,
+) -> None:
+    """Draw observed and predicted projections of the experiments with the largest errors.
+
+    Parameters
+    ----------
+    atlas, tracing : Path
+        ``atlas.zarr``, ``tracing.zarr``.
+    model : Path
+        ``connectome/<model>.zarr``.
+    cross_validation : list of Path
+        ``connectome/cross_validation.zarr``, or none: then the fit and its hold-out are shown.
+    png, svg : Path
+        The figure.
+    """
+    from mesomode.report.residual import Prediction, draw_residual
+
+    with (
+        open_store(atlas) as grid,
+        open_store(tracing) as data,
+        open_store(model) as fitted,
+        _opened(cross_validation) as folds,
+    ):
+        places = {**_grid(grid), **_targets(grid)}
+        del places["source_region"]
+        injection = data["injection_density"].values
+        if folds:
+            prediction = Prediction.out_of_fold(folds[0], str(fitted.attrs["model"]))
+        else:
+            prediction = Prediction.of_fit(fitted, injection)
+        figure = draw_residual(
+            prediction,
+            experiment=data["experiment"].values,
+            projection_density=data["projection_density"].values,
+            observed=data["observed"].values,
+            injection_density=injection,
+            **places,
+        )
+    _save(figure, png, svg, settings)
+
+
+@step
+def figure_informed(
+    *, atlas: Input, coverage: Input, png: Output, svg: Output, settings: Settings
+) -> None:
+    """Draw which source voxels the experiments inform, why others not, and how much.
+
+    Parameters
+    ----------
+    atlas, coverage : Path
+        ``atlas.zarr``, ``connectome/coverage.zarr``.
+    png, svg : Path
+        The figure.
+
+    Raises
+    ------
+    DataError
+        The setting ``source_voxel`` does not name a source voxel.
+    """
+    from mesomode.report.informed import Informed, draw_informed
+    from mesomode.report.projection import source_at
+
+    with open_store(atlas) as grid, open_store(coverage) as data:
+        places = _grid(grid)
+        source = source_at(
+            settings.source_voxel,
+            places["source_voxel"],
+            places["source_region"],
+            places["regions"],
+        )
+        figure = draw_informed(Informed.of(data, places["regions"]), source, **places)
+    _save(figure, png, svg, settings)
+
+
+@step
 def figure_network(*, network: list[Input], png: Output, svg: Output, settings: Settings) -> None:
     """Draw the singular spectra of the connectome and of the networks.
 
@@ -326,6 +485,13 @@ def _opened(paths: list[Path]) -> Iterator[list[Any]]:
     """Several stores, open together."""
     with ExitStack() as stack:
         yield [stack.enter_context(open_store(path)) for path in paths]
+
+
+def _title(store: Any) -> str:
+    """What the weights of a store are called."""
+    from mesomode.report.models import model_name
+
+    return "truth" if "models" in store.attrs else f"{model_name(store.attrs['model'])} model"
 
 
 def _grid(grid: Any) -> dict[str, Any]:

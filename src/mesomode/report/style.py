@@ -68,14 +68,14 @@ STYLE: Any = {
     "ytick.labelsize": 8,
 }
 
-Draw = TypeVar("Draw", bound=Callable[..., Figure])
+Draw = TypeVar("Draw", bound=Callable[..., Any])
 
 
 def styled(draw: Draw) -> Draw:
     """Give a drawing function the style of the report, whatever the user's own settings."""
 
     @functools.wraps(draw)
-    def drawn(*arguments: Any, **named: Any) -> Figure:
+    def drawn(*arguments: Any, **named: Any) -> Any:
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(STYLE)

@@ -66,7 +66,27 @@ def tracing_rows(store: xr.Dataset, name: str) -> list[Row]:
 
 
 def connectome_rows(store: xr.Dataset, name: str) -> list[Row]:
-    """Errors and certificate of a model, or its distance from the truth."""
+    """Errors and certificate of a model, its distance from the truth, or what all share."""
+    if "inner_test_error" in store:
+        return [
+            Row("cross-validation", str(model), f"MSE_rel {part} part, {what}",
+                float(store[f"{pair}_mean"][place]),
+                float(store[f"{pair}_standard_error"][place]))
+            for place, model in enumerate(store.attrs["models"])
+            for part in ("test", "training")
+            for what, kind in (("voxels", "voxel"), ("regions", "regional"))
+            for pair in (f"{part.replace('training', 'train')}_{kind}",)
+        ]  # fmt: skip
+    if "coverage" in store:
+        state = store["coverage"].values
+        meanings = store["coverage"].attrs["flag_meanings"].split()
+        return [
+            Row("coverage", "", "source voxels not informed", int((state > 0).sum())),
+            *(
+                Row("coverage", meaning, "source voxels", int((state == code).sum()))
+                for code, meaning in enumerate(meanings)
+            ),
+        ]
     if "models" in store.attrs:
         return [
             Row("truth", str(model), quantity, float(store[variable][place]))
