@@ -67,6 +67,11 @@ class Newton:
         self.history: list[FitState] = []
         self.state = FitState(0, 0, np.nan, np.nan, np.nan, 1.0, 0, 0.0)
 
+    @property
+    def steps(self) -> int:
+        """Newton steps done."""
+        return self.state.step
+
     def report(self, **changes: Any) -> FitState:
         """Renew the state and hand it to the caller."""
         self.state = replace(
@@ -186,9 +191,11 @@ class Newton:
         return square
 
     def iterate(self, maximum_steps: int) -> None:
-        """Projected Newton steps until the tolerance is met."""
-        square = self.evaluate(0)
-        for count in range(1, maximum_steps + 1):
+        """Projected Newton steps, ``maximum_steps`` in all, until the tolerance is met."""
+        if self.history:  # going on from where an earlier call stopped
+            self.history.pop()
+        square = self.evaluate(self.steps)
+        for count in range(self.steps + 1, maximum_steps + 1):
             if self.converged:
                 return
             enough = max(INNER_REDUCTION**2 * square, self.floor)
