@@ -16,6 +16,7 @@ from mesomode.connectome.linear_validation import (
 from mesomode.connectome.model import training_data
 from mesomode.connectome.objective import Objective
 from mesomode.connectome.scores import relative_error
+from mesomode.connectome.truth import region_means
 from mesomode.errors import DataError, MemoryLimitError
 from mesomode.memory import require_memory
 from tests.connectome.problems import (
@@ -294,7 +295,7 @@ def test_nothing_projected_anywhere(iterative):
 
 
 def test_one_experiment():
-    problem = random_problem(17, experiments=1)
+    problem = random_problem(17, shape=(4, 4, 2), experiments=1)
     fit = prepare(problem).solve(0.7)
     expected = dense_solution(problem, 0.7)
     assert_allclose(fit.weights(), expected, atol=1e-9)
@@ -306,7 +307,7 @@ def test_one_experiment():
 def test_duplicate_experiments(direct, monkeypatch):
     if not direct:
         monkeypatch.setattr(representer, "DIRECT_LIMIT", 0)
-    x, y, omega, source, target = random_problem(18)
+    x, y, omega, source, target = random_problem(18, shape=(4, 4, 2))
     doubled = Problem(*(np.concatenate([m, m], axis=1) for m in (x, y, omega)), source, target)
     fit = prepare(doubled).solve(0.2, 1e-13)
     expected = dense_solution(doubled, 0.2)
@@ -327,7 +328,7 @@ def test_an_injection_that_covers_a_whole_component():
 
 
 def test_an_experiment_that_was_not_observed_at_all_changes_only_the_count():
-    problem = random_problem(20, experiments=4)
+    problem = random_problem(20, shape=(4, 4, 2), experiments=4)
     observed = problem.observed.copy()
     observed[:, 2] = False
     problem = problem._replace(observed=observed)
@@ -428,7 +429,7 @@ def arguments(problem):
 
 
 def test_estimator():
-    problem = random_problem(23, targets=(4, 4, 2))
+    problem = random_problem(23, shape=(4, 4, 2), targets=(4, 3, 2))
     data, grids = arguments(problem)
     model = LinearConnectome(smoothness=0.4)
     with pytest.raises(DataError, match="not fitted"):
@@ -455,7 +456,7 @@ def test_estimator():
 
 
 def test_weights_of_experiments():
-    problem = random_problem(24, experiments=4)
+    problem = random_problem(24, shape=(4, 4, 2), experiments=4)
     data, grids = arguments(problem)
     weight = np.array([1.0, 0.0, 4.0, 0.25])
     model = LinearConnectome(0.4).fit(*data, experiment_weight=weight, **grids)
@@ -464,6 +465,25 @@ def test_weights_of_experiments():
     assert_allclose(model.weights_, expected, atol=1e-10)
     error = data[2] * (data[1] - data[0] @ expected.T)
     assert_allclose(model.dual_, weight[:, None] * error, atol=1e-10)
+
+
+def test_weighted_problems_and_group_means():
+    problem = pieces(6, 6)
+    times = np.array([2.0, 0.0, 1.0, 1.0, 2.0, 0.0])
+    linear = prepare(problem)
+    fit = linear.weighted(times, count=6).solve(0.4)
+    repeated = np.repeat(np.arange(6), times.astype(int))
+    drawn = Problem(*(m[:, repeated] for m in problem[:3]), *problem[3:])
+    again = prepare(drawn).solve(0.4)
+    assert_allclose(fit.weights(), again.weights(), atol=1e-10)
+    assert_allclose(fit.terms.total, again.terms.total, rtol=1e-10)
+    unscaled = linear.weighted(times).solve(0.6)  # 4 of 6 have a weight
+    assert_allclose(unscaled.weights(), fit.weights(), atol=1e-10)
+    target, source = np.arange(len(drawn.projection)) % 3, np.arange(len(drawn.injection)) % 2
+    expected = region_means(fit.weights(), target, source)
+    assert_allclose(fit.group_means(target, source), expected, atol=1e-12)
+    with pytest.raises(DataError, match="positive weight"):
+        linear.weighted(np.zeros(6))
 
 
 def test_the_same_grid_is_decomposed_once(monkeypatch):

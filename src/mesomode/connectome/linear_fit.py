@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mesomode.connectome.objective import Terms
+from mesomode.connectome.regional import sum_groups
 from mesomode.connectome.representer import Array, Mask, inverse_penalty
 from mesomode.connectome.spectral import Component
 from mesomode.errors import DataError
@@ -88,6 +89,26 @@ class Representation:
         if x.ndim != 2 or len(x) != self.shape[1]:
             raise DataError(f"injections of shape {x.shape} for {self.shape[1]} source voxels")
         return self._times_modes(self.problem.source.to_modes(x))
+
+    def group_means(
+        self, target_group: npt.NDArray[np.integer], source_group: npt.NDArray[np.integer]
+    ) -> Array:
+        """Mean weights between groups of voxels (regions), without forming W.
+
+        Parameters
+        ----------
+        target_group, source_group : (target,) and (source,) of int
+            Group of each voxel, numbered from 0.
+
+        Returns
+        -------
+        ndarray (target group, source group)
+        """
+        size = np.bincount(source_group)
+        members = np.zeros((self.shape[1], len(size)))
+        members[np.arange(self.shape[1]), source_group] = 1.0 / size[source_group]
+        sums = sum_groups(self.predict(members), target_group)
+        return sums / np.bincount(target_group)[:, None]
 
     def column_squares(self) -> Array:
         """Sum over targets of W^2, (source,), without forming W."""

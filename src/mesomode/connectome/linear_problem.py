@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mesomode.connectome.linear_fit import LinearFit
+from mesomode.connectome.model import checked_weight
 from mesomode.connectome.objective import Terms, check_data
 from mesomode.connectome.representer import Array, ComponentSystem, Mask, response_matrices
 from mesomode.connectome.spectral import SpectralBasis
@@ -73,6 +74,7 @@ class LinearProblem:
 
     def _train(self, training: Mask) -> None:
         self.training = training
+        self.count = float(training.sum())  # n_inj
         constants = self.injection_modes[self.source.starts]
         self.systems = [
             ComponentSystem(
@@ -126,6 +128,41 @@ class LinearProblem:
         part.projection = np.where(self.observed, y, 0.0)
         return part
 
+    def weighted(self, weight: npt.ArrayLike, count: float | None = None) -> LinearProblem:
+        """The problem with weights on the experiments, sharing bases and responses.
+
+        X and Y become X diag(weight)^(1/2) and Y diag(weight)^(1/2), also for
+        ``LinearFit.fitted``; experiments of weight zero are not fitted.
+
+        Parameters
+        ----------
+        weight : (experiment,)
+            Nonnegative; multiplies the squared residuals of each experiment.
+        count : float, optional
+            n_inj in rho = lambda n_inj / n_x; the number of experiments of
+            positive weight if not given. For a bootstrap, the number drawn.
+
+        Raises
+        ------
+        DataError
+            Weights that cannot be used, or leave nothing to fit.
+        """
+        factor = checked_weight(weight, self.injection.shape[1])
+        training = self.training & (factor > 0)
+        if not self.observed[:, training].any():
+            raise DataError("no experiment with observed targets has a positive weight")
+        root = np.sqrt(factor)
+        part = object.__new__(LinearProblem)
+        part.__dict__.update(self.__dict__)
+        part.injection = self.injection * root
+        part.projection = self.projection * root
+        part.injection_modes = self.injection_modes * root
+        part.response = self.response * (root[:, None] * root)
+        part._train(training)
+        if count is not None:
+            part.count = float(count)
+        return part
+
     def weight_of_penalty(self, smoothness: float) -> float:
         """Rho = lambda n_inj / n_x.
 
@@ -141,7 +178,7 @@ class LinearProblem:
                 remedy="choose a positive number; infinity gives weights that are constant on "
                 "each pair of connected components",
             )
-        return float(smoothness) * int(self.training.sum()) / len(self.injection)
+        return float(smoothness) * self.count / len(self.injection)
 
     def solve(
         self, smoothness: float, tolerance: float = 1e-8, start: LinearFit | None = None
