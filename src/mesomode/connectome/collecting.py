@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 PARAMETERS = ("smoothness", "rank", "bandwidth")
@@ -39,11 +40,10 @@ def collect(stores: Mapping[str, Sequence[xr.Dataset]]) -> xr.Dataset:
     }
     for name in ERRORS:
         errors = _each(stores, f"{name}_error")
-        count = errors.shape[1]
-        spread = errors.std(axis=1, ddof=1) / np.sqrt(count)
+        statistics = np.array([mean_and_standard_error(row) for row in errors])
         variables[f"{name}_error"] = (("model", "fold"), errors)
-        variables[f"{name}_mean"] = (("model",), errors.mean(axis=1))
-        variables[f"{name}_standard_error"] = (("model",), spread)
+        variables[f"{name}_mean"] = (("model",), statistics[:, 0])
+        variables[f"{name}_standard_error"] = (("model",), statistics[:, 1])
     inner = np.full((len(models), len(first), most), np.nan)
     parameters = {name: np.full((len(models), most), np.nan) for name in PARAMETERS}
     out_of_fold: dict[str, np.ndarray] = {}
@@ -93,6 +93,17 @@ def rows(dataset: xr.Dataset) -> list[list[str]]:
             picks.append(" ".join(known))
         table.append([*row, "; ".join(picks) if any(picks) else ""])
     return table
+
+
+def mean_and_standard_error(values: npt.NDArray[np.floating]) -> tuple[float, float]:
+    """Mean and its standard error over the folds in which an error is defined (not NaN).
+
+    NaN if there is none; the standard error of a single one is NaN.
+    """
+    known = values[~np.isnan(values)]
+    if len(known) < 2:
+        return (float(known[0]) if len(known) else np.nan), np.nan
+    return float(known.mean()), float(known.std(ddof=1) / np.sqrt(len(known)))
 
 
 def _each(stores: Mapping[str, Sequence[xr.Dataset]], name: str) -> np.ndarray:

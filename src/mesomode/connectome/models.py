@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mesomode.connectome.cross_validation import Path
     from mesomode.connectome.experiments import Experiments
     from mesomode.connectome.model import ConnectomeModel
+    from mesomode.connectome.spectral import SpectralBasis
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -203,15 +204,24 @@ def prediction_path(
     return path
 
 
+def grid_bases(grid: Grid) -> tuple[SpectralBasis, SpectralBasis]:
+    """Eigenmodes of -L_x and -L_y; the same object if the grids are the same."""
+    from mesomode.connectome.spectral import SpectralBasis
+
+    source, target = grid.laplacians
+    basis = SpectralBasis.of(source)
+    same = source.shape == target.shape and abs(source - target).sum() == 0
+    return basis, basis if same else SpectralBasis.of(target)
+
+
 def _linear_path(data: Experiments, grid: Grid, settings: Mapping[str, Any]) -> Path:
     """As :func:`prediction_path`; the eigenmodes serve all folds and all lambda."""
-    from mesomode.connectome.linear import LinearProblem, SpectralBasis
+    from mesomode.connectome.linear_problem import LinearProblem
 
-    source, target = (SpectralBasis.of(laplacian) for laplacian in grid.laplacians)
     weights = experiment_weights(data.injection, settings["experiment_weight"])
     root = np.ones(data.count) if weights is None else np.sqrt(weights)
     problem = LinearProblem(
-        root * data.injection, root * data.projection, data.observed, source, target
+        root * data.injection, root * data.projection, data.observed, *grid_bases(grid)
     )
 
     def path(train: Mask, tried: Sequence[Candidate]) -> Iterator[Array]:

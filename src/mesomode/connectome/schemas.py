@@ -225,6 +225,12 @@ COVERAGE_SCHEMA = Schema(
         "variance_reduction": Variable(
             ("source",), "float64", "1", "how much the data inform it: 0 not at all, 1 fully"
         ),
+        "informed_patterns": Variable(
+            ("source",),
+            "float64",
+            "1",
+            "share of the patterns over targets, fine ones too, of which the data say something",
+        ),
         "noise_variance": Variable((), "float64", "1", "of the projection densities, estimated"),
         "reach": Variable((), "float64", "um", "distance over which the smoothing carries"),
         "source_group_region": Variable(("source_group",), "int64", "1", "id of a source region"),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mesomode.connectome.schemas import (
+    COVERAGE_SCHEMA,
     CROSS_VALIDATION_SCHEMA,
     FOLD_SCHEMA,
     SCHEMA,
@@ -332,6 +333,103 @@ def connectome_cross_validation(
     with atomic_file(table) as temporary, temporary.open("w", newline="") as file:
         csv.writer(file).writerows([header, *lines])
     write_store(out, dataset, CROSS_VALIDATION_SCHEMA, provenance)
+
+
+@step
+def connectome_coverage(
+    *,
+    atlas: Input,
+    tracing: Input,
+    out: Output,
+    settings: Settings,
+    seed: int,
+    threads: int,
+    provenance: Provenance,
+) -> None:
+    """Map which source voxels the experiments inform, why not the others, and how well.
+
+    Parameters
+    ----------
+    atlas, tracing : Path
+        ``atlas.zarr`` and ``tracing.zarr``.
+    out : Path
+        ``connectome/coverage.zarr``.
+
+    Raises
+    ------
+    DataError
+        The data do not determine a fit.
+    """
+    import numpy as np
+    import xarray as xr
+
+    from mesomode.connectome.bootstrap import bootstrap_regional_weights
+    from mesomode.connectome.coverage import CODES, coverage, smoothing_length
+    from mesomode.connectome.laplacian import component_labels
+    from mesomode.connectome.linear_problem import LinearProblem
+    from mesomode.connectome.models import experiment_weights, grid_bases
+    from mesomode.connectome.uncertainty import noise_variance, posterior_variance_map
+    from mesomode.seeds import generator
+
+    _limit_threads(threads)
+    grid, data, inherited = _read(atlas, tracing, settings)
+    smoothing = settings.resolved()["smoothing"]
+    position = grid.resolution * (grid.source_voxel + 0.5)
+    reach = smoothing_length(data.injection, smoothing, grid.resolution)
+    labels = component_labels(grid.laplacians[0])
+    covered = coverage(data.injection, data.observed, position, labels, reach)
+    logger.info("the smoothing carries %.0f um beyond an injection", reach)
+    for number, name in enumerate(CODES):
+        logger.info("%s: %d of %d source voxels", name, np.sum(covered.code == number), len(labels))
+    weights = experiment_weights(data.injection, settings.experiment_weight)
+    root = np.ones(data.count) if weights is None else np.sqrt(weights)
+    bases = grid_bases(grid)
+    problem = LinearProblem(root * data.injection, root * data.projection, data.observed, *bases)
+    fit = problem.solve(smoothing, settings.tolerance)
+    noise = noise_variance(fit, generator(seed, "connectome", "noise"))
+    logger.info(
+        "noise of the projection densities: standard deviation %.3g, %.0f degrees of freedom used",
+        np.sqrt(noise.variance),
+        noise.degrees_of_freedom,
+    )
+    variance = posterior_variance_map(problem, smoothing, noise.variance)
+    variables = {
+        "coverage": ("source", covered.code),
+        "injections": ("source", covered.injections),
+        "distance_to_injection": ("source", covered.distance),
+        "observed_fraction": ("source", covered.observed_fraction),
+        "posterior_variance": ("source", variance.posterior),
+        "variance_reduction": ("source", variance.reduction),
+        "informed_patterns": ("source", variance.informed_patterns),
+        "noise_variance": ((), noise.variance),
+        "reach": ((), reach),
+    }
+    if settings.bootstrap:
+        progress = Progress(logger, "bootstrap", settings.bootstrap, unit="fits")
+        replicates = []
+        for replicate in bootstrap_regional_weights(
+            data.injection * root,
+            data.projection * root,
+            data.observed,
+            bases,
+            smoothing,
+            data.groups.target,
+            data.groups.source,
+            settings.bootstrap,
+            generator(seed, "connectome", "bootstrap"),
+        ):
+            replicates.append(replicate)
+            progress.update()
+        variables["bootstrap_regional_weights"] = (
+            ("replicate", "target_group", "source_group"),
+            np.stack(replicates),
+        )
+    kept = ("source_voxel", "source_region", *data.groups.table)
+    dataset = xr.Dataset(
+        variables | {name: inherited["variables"][name] for name in kept},
+        attrs={"model": "linear", "smoothing": smoothing, **inherited["attrs"]},
+    )
+    write_store(out, dataset, COVERAGE_SCHEMA, provenance)
 
 
 @step
