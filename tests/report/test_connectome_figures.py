@@ -204,3 +204,54 @@ def test_examples_lie_in_the_largest_regions(grid):
     assert (
         len(example_sources(grid["source_voxel"], grid["source_region"], grid["regions"], 9)) == 3
     )
+
+
+MANY = ("voxel", "linear", "low_rank", "regional", "kernel", "distance")
+
+
+def test_six_models_have_a_panel_each(grid, targets, weights, projections):
+    count = len(weights)
+    figure = connectome.draw_connectome(
+        [(f"{name} model", weights * 10**place) for place, name in enumerate(MANY)],
+        grid["source_region"], np.zeros(360, bool), grid["source_region"], grid["regions"],
+    )  # fmt: skip
+    check(figure)
+    scales = {
+        titled(figure, f"{name} model: region by region").images[0].norm.vmax for name in MANY
+    }
+    assert len(scales) == 1, "the scale is that of the first model"
+    projection, observed = projections
+    prediction = np.nan_to_num(projection) + 0.01
+    figure = draw_fit([fit(name, prediction) for name in MANY], projection, observed, CERTIFICATE)
+    check(figure)
+    assert all(f"{name} model, 2 experiments held out" in texts(figure).lower()
+               for name in ("voxel", "low-rank", "distance"))  # fmt: skip
+    models = [
+        Model(name, weights, 0.1, 1.0, 0.009, 0.1, np.ones((3, 3)), np.geomspace(9, 0.1, count))
+        for name in MANY
+    ]
+    truth = draw_truth(
+        models, weights, np.full((3, 3), 2.0), np.geomspace(10, 0.1, count), **grid, **targets
+    )
+    check(truth)
+    text = texts(truth)
+    assert text.count("From VISp (+)") == 7 and "From VISl" not in text
+
+
+def test_modes_for_95_and_99_per_cent_are_marked(grid, targets, weights):
+    values = np.zeros(360)
+    values[:3] = np.sqrt([90, 6, 4])
+    near = Model("voxel", weights, 0.1, 1.0, 0.009, 0.1, np.ones((3, 3)), values)
+    flat = np.ones(360)
+    figure = draw_truth([near], weights, np.full((3, 3), 2.0), flat, **grid, **targets)
+    text = texts(figure)
+    assert "voxel: 2, 3" in text and "2 modes" in text and "3 modes" in text
+    assert "true: 342, 357" in text
+
+
+def test_a_run_without_the_voxel_model(projections):
+    projection, observed = projections
+    prediction = np.nan_to_num(projection)
+    figure = draw_fit([fit("kernel", prediction)], projection, observed, None)
+    check(figure)
+    assert "the voxel model was not fitted" in texts(figure)

@@ -18,6 +18,8 @@ from mesomode.report.style import INK, new_figure, styled
 
 BLOCKS = 240
 """Most rows and columns of a matrix drawn; larger ones are averaged over blocks."""
+ACROSS = 3
+"""Most matrices beside each other."""
 RANGE = 1e3
 """Ratio of the largest to the smallest weight with a colour of its own."""
 
@@ -192,17 +194,26 @@ def draw_connectome(
     columns = blocks_by_region(region_index(source_region, regions[: len(regions) // 2]))
     fine = [block_means(weights, rows, columns) for _, weights in models]
     coarse = [block_means(w, whole_regions(rows), whole_regions(columns)) for _, w in models]
-    figure = new_figure(5.4 * len(models), 9.6, "Weights from source (column) to target (row)")
-    panels = figure.subplots(2, len(models), squeeze=False, height_ratios=(1.1, 1))
-    for means, row, draw, what in (
-        (fine, panels[0], draw_blocks, "voxels"),
-        (coarse, panels[1], draw_regions, "region by region"),
+    across = min(ACROSS, len(models))
+    lines = -(-len(models) // across)
+    width = 5.4 if across < ACROSS else 4.6
+    figure = new_figure(
+        width * across, 0.4 + 1.7 * width * lines, "Weights from source (column) to target (row)"
+    )
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1.1, 1))
+    for part, means, draw, what in (
+        (parts[0], fine, draw_blocks, "voxels"),
+        (parts[1], coarse, draw_regions, "region by region"),
     ):
-        colours = weight_colours(*means)
-        for axes, values, (name, _) in zip(row, means, models, strict=True):
+        # a model that is far off does not set the scale of the others
+        colours = weight_colours(means[0])
+        panels = part.subplots(lines, across, squeeze=False).ravel()
+        for axes in panels[len(models) :]:
+            axes.set_axis_off()
+        for axes, values, (name, _) in zip(panels, means, models, strict=False):
             shown = draw(axes, values, rows, columns, regions, colours)
             axes.set_title(f"{name}: {what}")
-        bar = figure.colorbar(shown, ax=list(row), shrink=0.8, extend="min", pad=0.02)
+        bar = part.colorbar(shown, ax=list(panels), shrink=0.8, extend="both", pad=0.02)
         bar.set_label("mean weight (projection density per injected voxel)")
     return figure
 

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from mesomode.report.connectome import density_of, draw_density
+from mesomode.report.models import model_colour, model_marker, model_name, model_title
 from mesomode.report.network import draw_table
-from mesomode.report.style import BLUE, GREY, INK, ORANGE, RED, counted, new_figure, number, styled
+from mesomode.report.style import (
+    BLUE,
+    GREY,
+    INK,
+    RED,
+    counted,
+    new_figure,
+    nothing_to_show,
+    number,
+    styled,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
 
-MODEL_COLOURS = {"voxel": BLUE, "regional": ORANGE}
+ACROSS = 3
+"""Most panels beside each other."""
 
 
 @dataclass(frozen=True)
@@ -123,17 +136,12 @@ class Certificate:
         )
 
 
-def model_colour(name: str) -> str:
-    """Colour of a connectome model in all figures."""
-    return MODEL_COLOURS.get(name, RED)
-
-
 @styled
 def draw_fit(
     fits: Sequence[Fit],
     projection: np.ndarray,
     observed: np.ndarray,
-    certificate: Certificate,
+    certificate: Certificate | None,
 ) -> Figure:
     """Draw observed against predicted projections, errors of experiments, and convergence.
 
@@ -144,16 +152,24 @@ def draw_fit(
         Y.
     observed : bool array (target, experiment)
         Ω.
-    certificate : Certificate
-        Of the voxel model.
+    certificate : Certificate or None
+        Of the voxel model; None: it was not fitted.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    figure = new_figure(11, 9.6, "How well the connectomes predict tracer experiments")
-    grid = figure.add_gridspec(3, 2, height_ratios=(1.5, 1.2, 0.42))
-    panels = [figure.add_subplot(grid[0, place]) for place in range(2)]
+    columns = max(2, min(ACROSS, len(fits)))
+    rows = -(-len(fits) // columns)
+    tall = 4.4 if columns == 2 else 3.7
+    heights = (tall * rows, 3.6, 0.75 + 0.26 * len(fits))
+    figure = new_figure(
+        11 if columns == 2 else 12.5, 0.4 + sum(heights),
+        "How well the connectomes predict tracer experiments",
+    )  # fmt: skip
+    parts: Any = figure.subfigures(3, 1, height_ratios=heights)
+    above, below, foot = parts
+    panels = above.subplots(rows, columns, squeeze=False).ravel()
     for axes, fit in zip(panels, fits, strict=False):
         chosen = fit.test if fit.held_out else np.ones(observed.shape[1], bool)
         counts, edges = density_of(
@@ -161,19 +177,23 @@ def draw_fit(
         )
         labels = ("observed projection density", "predicted projection density")
         shown = draw_density(axes, counts, edges, labels)
-        figure.colorbar(shown, ax=axes, label="pairs of voxel and experiment", shrink=0.8)
+        above.colorbar(shown, ax=axes, label="pairs of voxel and experiment", shrink=0.8)
         what = "held out" if fit.held_out else "fitted"
         axes.set_title(
-            f"{fit.name.capitalize()} model, {counted(chosen.sum(), 'experiment')} {what}"
+            f"{model_title(fit.name)} model, {counted(chosen.sum(), 'experiment')} {what}"
         )
         error = fit.test_voxel if fit.held_out else fit.voxel
         axes.text(0.04, 0.96, f"MSE_rel {number(error)}\nn = {counts.sum():,.0f}", va="top",
                   transform=axes.transAxes)  # fmt: skip
     for axes in panels[len(fits) :]:
         axes.set_axis_off()
-    _experiments(figure.add_subplot(grid[1, 0]), fits)
-    _convergence(figure.add_subplot(grid[1, 1]), certificate)
-    _table(figure.add_subplot(grid[2, :]), fits)
+    left, right = below.subplots(1, 2)
+    _experiments(left, fits)
+    if certificate is None:
+        nothing_to_show(right, "the voxel model was not fitted")
+    else:
+        _convergence(right, certificate)
+    _table(foot.subplots(), fits)
     return figure
 
 
@@ -183,19 +203,33 @@ def _experiments(axes: Axes, fits: Sequence[Fit]) -> None:
     for fit in fits:
         errors, colour = fit.experiment_error[order], model_colour(fit.name)
         place = np.arange(len(errors))
-        axes.plot(place[~test], errors[~test], "o", ms=4, mfc="none", color=colour,
-                  label=f"{fit.name}, fitted (n = {np.sum(~test)})")  # fmt: skip
-        if test.any():
-            axes.plot(place[test], errors[test], "o", ms=6, color=colour,
-                      label=f"{fit.name}, held out (n = {test.sum()})")  # fmt: skip
+        marker = model_marker(fit.name)
+        axes.plot(place[~test], errors[~test], marker, ms=4, mfc="none", color=colour)
+        axes.plot(place[test], errors[test], marker, ms=5.5, color=colour)
     for held_out in np.flatnonzero(test):
         axes.axvline(float(held_out), color=GREY, lw=0.5, ls=":", zorder=0)
     largest = np.nanmax([np.nanmax(fit.experiment_error, initial=0) for fit in fits])
-    axes.set_ylim(0, 1.3 * largest or 1)
-    axes.set_xlabel(f"experiment, by error of the {fits[0].name} model")
+    axes.set_ylim(0, (1.25 + 0.1 * (len(fits) > 3)) * largest or 1)
+    axes.set_xlabel(f"experiment, by error of the {model_name(fits[0].name)} model")
     axes.set_ylabel("MSE_rel of the experiment")
     axes.set_title("Error of each experiment")
-    axes.legend(ncols=2, loc="upper left")
+    handles = [
+        Line2D([], [], ls="", marker=model_marker(fit.name), ms=5.5, color=model_colour(fit.name),
+               label=model_name(fit.name))
+        for fit in fits
+    ]  # fmt: skip
+    handles += [
+        Line2D([], [], ls="", marker="o", ms=size, color=INK, mfc=face, label=f"{text} (n = {n})")
+        for size, face, text, n in (
+            (4, "none", "fitted", np.sum(~test)),
+            (5.5, INK, "held out", test.sum()),
+        )
+        if n
+    ]
+    axes.legend(
+        handles=handles, ncols=4, loc="upper left", columnspacing=1, handletextpad=0.2,
+        frameon=True, framealpha=0.9, edgecolor="none",
+    )  # fmt: skip
 
 
 def _convergence(axes: Axes, certificate: Certificate) -> None:
@@ -234,7 +268,7 @@ def _table(axes: Axes, fits: Sequence[Fit]) -> None:
     ]
     rows = [
         [
-            fit.name,
+            model_name(fit.name),
             *(
                 number(value)
                 for value in (

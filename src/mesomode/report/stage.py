@@ -120,7 +120,7 @@ def figure_connectome(*, models: list[Input], png: Output, svg: Output, settings
     with _opened(models) as stores:
         first = stores[0]
         figure = draw_connectome(
-            [(f"{data.attrs['model']} model", data["weights"]) for data in stores],
+            [(_title(data), data["weights"]) for data in stores],
             first["target_region"].values,
             first["target_hemisphere"].values == CONTRALATERAL,
             first["source_region"].values,
@@ -140,7 +140,7 @@ def figure_fit(
     tracing : Path
         ``tracing.zarr``.
     models : list of Path
-        ``connectome/<model>.zarr``, the voxel model first.
+        ``connectome/<model>.zarr``.
     png, svg : Path
         The figure.
     """
@@ -152,7 +152,7 @@ def figure_fit(
             [Fit.of(store, injection) for store in stores],
             data["projection_density"].values,
             data["observed"].values,
-            Certificate.of(stores[0]),
+            next((Certificate.of(s) for s in stores if s.attrs["model"] == "voxel"), None),
         )
     _save(figure, png, svg, settings)
 

@@ -12,15 +12,19 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from mesomode.report.connectome import density_of, draw_density
-from mesomode.report.fit import model_colour
-from mesomode.report.network import draw_table
+from mesomode.report.models import model_colour, model_marker, model_name, model_title
+from mesomode.report.network import Spectrum, draw_table
 from mesomode.report.space import Dorsal, dorsal_regions, region_index
-from mesomode.report.style import INK, new_figure, number, styled
+from mesomode.report.style import GREY, INK, new_figure, number, styled
 
 if TYPE_CHECKING:
     import xarray as xr
 
 EXAMPLES = 2
+SHARES = (95, 99)
+"""Shares of the energy, in per cent, for which modes are counted."""
+SHOWN_ACROSS = 4
+"""Most projections beside each other."""
 
 
 @dataclass(frozen=True)
@@ -124,25 +128,38 @@ def draw_truth(
     matplotlib.figure.Figure
     """
     best = models[0]
+    panels_wanted = len(models) + 3
+    across = 4 if panels_wanted in (4, 7, 8) else 3
+    lines = -(-panels_wanted // across)
+    view = Dorsal(target_voxel, resolution_um)
+    count = EXAMPLES if len(models) < SHOWN_ACROSS else 1
+    sources = example_sources(source_voxel, source_region, regions, count)
+    beside = min(SHOWN_ACROSS, 1 + len(models))
+    deep = len(sources) * -(-(1 + len(models)) // beside)
+    heights = (0.85 + 0.25 * len(models), (3.0 if across == 4 else 3.7) * lines,
+               (3.4 if beside < SHOWN_ACROSS else 2.9) * deep)  # fmt: skip
     figure = new_figure(
-        12,
-        11.5,
-        f"{best.name.capitalize()} model against the truth: relative error "
+        12.5,
+        0.4 + sum(heights),
+        f"{model_title(best.name)} model against the truth: relative error "
         f"{number(best.relative_error)}, MSE_rel {number(best.mean_squared_error)}",
     )
-    parts: Any = figure.subfigures(3, 1, height_ratios=(0.9, 3.2, 7.0))
+    parts: Any = figure.subfigures(3, 1, height_ratios=heights)
     tables, above, below = parts
-    _table(tables.subplots(), models)
-    panels = above.subplots(1, 2 + len(models))
+    _table(tables.subplots(), models, true_singular_value)
+    panels = above.subplots(lines, across, squeeze=False).ravel()
     for axes, model in zip(panels, models, strict=False):
         counts, edges = density_of(truth, model.weights)
-        labels = (f"true weight (n = {counts.sum():,.0f})", f"weight, {model.name} model")
+        labels = (f"true weight (n = {counts.sum():,.0f})",
+                  f"weight, {model_name(model.name)} model")  # fmt: skip
         draw_density(axes, counts, edges, labels)
-        axes.set_title(f"{model.name.capitalize()} model, r = {number(model.correlation)}")
-    _regional(panels[-2], models, true_regional_weights)
-    _spectra(panels[-1], models, true_singular_value)
-    view = Dorsal(target_voxel, resolution_um)
-    sources = example_sources(source_voxel, source_region, regions)
+        axes.set_title(f"{model_title(model.name)} model, r = {number(model.correlation)}")
+    place = len(models)
+    _regional(panels[place], models, true_regional_weights)
+    _spectra(panels[place + 1], models, true_singular_value)
+    _energy(panels[place + 2], models, true_singular_value)
+    for axes in panels[panels_wanted:]:
+        axes.set_axis_off()
     _examples(below, view, sources, models, truth, source_voxel, source_region, target_region,
               regions)  # fmt: skip
     return figure
@@ -151,9 +168,8 @@ def draw_truth(
 def _regional(axes: Axes, models: Sequence[Model], truth: np.ndarray) -> None:
     for model in models:
         axes.plot(
-            truth.ravel(), model.regional_weights.ravel(), "o", ms=4, alpha=0.7,
-            color=model_colour(model.name),
-            label=f"{model.name}: error {number(model.regional_error)}",
+            truth.ravel(), model.regional_weights.ravel(), model_marker(model.name), ms=4,
+            alpha=0.7, color=model_colour(model.name), label=model_name(model.name),
         )  # fmt: skip
     positive = truth[truth > 0]
     if positive.size:
@@ -162,20 +178,25 @@ def _regional(axes: Axes, models: Sequence[Model], truth: np.ndarray) -> None:
         axes.plot([low, high], [low, high], color=INK, lw=0.8, ls="--")
         axes.set_xscale("log")
         axes.set_yscale("log")
+        fitted = max(float(np.max(m.regional_weights, initial=0.0)) for m in models)
         axes.set_xlim(low, high)
-        axes.set_ylim(low, high)
-    axes.set_aspect("equal")
+        axes.set_ylim(low, max(high, 1.3 * fitted))
+    axes.set_box_aspect(1)
     axes.set_xlabel("true mean weight")
     axes.set_ylabel("fitted mean weight")
     axes.set_title(f"Pairs of regions (n = {truth.size})")
-    axes.legend(loc="lower right", handletextpad=0.1)
+    axes.legend(loc="lower right", handletextpad=0.1, labelspacing=0.3)
+
+
+def _curves(models: Sequence[Model], truth: np.ndarray) -> list[tuple[str, np.ndarray, str]]:
+    """Name, singular values and colour of the truth and of each model."""
+    fitted = [(model_name(m.name), m.singular_value, model_colour(m.name)) for m in models]
+    return [("true", truth, INK), *fitted]
 
 
 def _spectra(axes: Axes, models: Sequence[Model], truth: np.ndarray) -> None:
     axes.set_box_aspect(1)
-    curves = [("true", truth, INK)]
-    curves += [(m.name, m.singular_value, model_colour(m.name)) for m in models]
-    for name, values, colour in curves:
+    for name, values, colour in _curves(models, truth):
         shown = values > 1e-6 * values[0]
         axes.plot(np.arange(1, len(values) + 1)[shown], values[shown], color=colour, label=name)
     axes.set_xscale("log")
@@ -184,6 +205,28 @@ def _spectra(axes: Axes, models: Sequence[Model], truth: np.ndarray) -> None:
     axes.set_ylabel("singular value")
     axes.set_title("Singular values")
     axes.legend()
+
+
+def _energy(axes: Axes, models: Sequence[Model], truth: np.ndarray) -> None:
+    """Cumulative energy, with the numbers of modes that hold 95 and 99 per cent marked."""
+    axes.set_box_aspect(1)
+    for name, values, colour in _curves(models, truth):
+        spectrum = Spectrum(name, values, float("nan"))
+        energy = spectrum.energy
+        counts = [spectrum.modes_for(share) for share in SHARES]
+        axes.plot(np.arange(1, len(energy) + 1), energy, color=colour,
+                  label=f"{name}: {counts[0]}, {counts[1]}")  # fmt: skip
+        axes.plot(counts, energy[np.array(counts) - 1], "o", ms=4, color=colour, mec="white",
+                  mew=0.6, zorder=3)  # fmt: skip
+    for share in SHARES:
+        axes.axhline(share, color=GREY, lw=0.7, ls=":", zorder=0)
+    axes.set_xscale("log")
+    axes.set_ylim(0, 104)
+    axes.set_xlabel("number of modes")
+    axes.set_ylabel("cumulative energy Σσ² (%)")
+    axes.set_title("Cumulative energy")
+    axes.legend(loc="lower right", labelspacing=0.3, title="modes for 95 %, 99 %",
+                title_fontsize=8, frameon=True, framealpha=0.85, edgecolor="none")  # fmt: skip
 
 
 def _examples(
@@ -198,28 +241,34 @@ def _examples(
     regions: list[dict[str, Any]],
 ) -> None:
     """Draw projections of single sources, true and fitted, on one colour scale a row."""
-    panels = figure.subplots(len(sources), 1 + len(models), squeeze=False)
     acronyms = {record["id"]: record["acronym"] for record in regions}
-    for row, source in zip(panels, sources, strict=True):
-        columns = [("true", truth), *((f"{m.name} model", m.weights) for m in models)]
+    columns = [("true", truth), *((f"{model_name(m.name)} model", m.weights) for m in models)]
+    rows = np.ravel(figure.subfigures(len(sources), 1, squeeze=False))
+    beside = min(SHOWN_ACROSS, len(columns))
+    for part, source in zip(rows, sources, strict=True):
+        panels = part.subplots(-(-len(columns) // beside), beside, squeeze=False).ravel()
         images = [view.mean(weights[:, source]) for _, weights in columns]
-        scale = Normalize(0, max(float(np.nanmax(image)) for image in images) or 1.0)
+        # the truth and the first model set the scale: one that is far off does not
+        scale = Normalize(0, max(float(np.nanmax(image)) for image in images[:2]) or 1.0)
         name = acronyms[int(source_region[source])]
-        for axes, image, (title, _) in zip(row, images, columns, strict=True):
+        for axes, image, (title, _) in zip(panels, images, columns, strict=False):
             shown = view.show(axes, image, norm=scale)
             dorsal_regions(axes, view, target_region, regions, filled=False, names=False)
             place = (source_voxel[source][[2, 0]] + 0.5) * view.edge
             axes.plot(*place, "+", ms=9, mew=1.6, color="white")
             axes.set_title(f"From {name} (+): {title}")
-        figure.colorbar(shown, ax=list(row), label="mean weight over depth", shrink=0.85)
+        for axes in panels[len(columns) :]:
+            axes.set_axis_off()
+        part.colorbar(shown, ax=list(panels), label="mean weight over depth", shrink=0.85,
+                      extend="max")  # fmt: skip
 
 
-def _table(axes: Axes, models: Sequence[Model]) -> None:
-    header = ["", "relative error |W − W_true|/|W_true|", "MSE_rel", "correlation",
-              "regional relative error"]  # fmt: skip
+def _table(axes: Axes, models: Sequence[Model], truth: np.ndarray) -> None:
+    header = ["", "relative error", "MSE_rel", "correlation", "regional error",
+              *(f"{share} % of the energy in" for share in SHARES)]  # fmt: skip
     rows = [
         [
-            f"{m.name} model",
+            f"{model_name(m.name)} model",
             number(m.relative_error, 4),
             number(m.mean_squared_error, 4),
             number(m.correlation, 4),
@@ -227,4 +276,10 @@ def _table(axes: Axes, models: Sequence[Model]) -> None:
         ]
         for m in models
     ]
-    draw_table(axes, header, rows, first=0.14, colours=[model_colour(m.name) for m in models])
+    rows.append(["truth", *["–"] * 4])
+    for row, (name, values, _) in zip(rows, _curves(models, truth)[1:] + _curves([], truth),
+                                      strict=True):  # fmt: skip
+        spectrum = Spectrum(name, values, float("nan"))
+        row += [f"{spectrum.modes_for(share):,} modes" for share in SHARES]
+    colours = [*(model_colour(m.name) for m in models), INK]
+    draw_table(axes, header, rows, first=0.14, colours=colours)
