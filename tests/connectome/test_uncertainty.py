@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from mesomode.connectome import representer, uncertainty
+from mesomode.connectome import representer, variance_modes
 from mesomode.connectome.coverage import coverage, smoothing_length
 from mesomode.connectome.laplacian import graph_laplacian
 from mesomode.connectome.linear import LinearProblem, SpectralBasis
 from mesomode.connectome.uncertainty import (
-    interpolation_nodes,
     noise_variance,
     posterior_samples,
     posterior_variance_map,
 )
+from mesomode.connectome.variance_modes import interpolation_nodes
 from mesomode.errors import DataError
 from tests.connectome.problems import Problem, dense_system, random_problem
 
@@ -200,7 +200,7 @@ def test_variance_with_interpolated_modes(monkeypatch):
     linear = prepare(Problem(*data, np.ones((340, 3), bool), source, target))
     result = posterior_variance_map(linear, 0.5, 0.3)
     assert len(interpolation_nodes(linear.target.eigenvalues[1:])[0]) < 100
-    monkeypatch.setattr(uncertainty, "NODES", 1000)
+    monkeypatch.setattr(variance_modes, "NODES", 1000)
     exact = posterior_variance_map(linear, 0.5, 0.3)
     assert_allclose(result.posterior, exact.posterior, rtol=1e-8)
     assert_allclose(result.informed_patterns, exact.informed_patterns, rtol=1e-8)
