@@ -136,7 +136,7 @@ def estimator(
         from mesomode.connectome.voxel import VoxelConnectome
 
         limits = {name: settings[name] for name in ("tolerance", "maximum_iterations")}
-        return VoxelConnectome(**parameters, **limits)
+        return VoxelConnectome(**parameters, **limits, certificate=False)
     if model == "linear":
         from mesomode.connectome.linear import LinearConnectome
 
@@ -191,6 +191,7 @@ def prediction_path(
 
     def path(train: Mask, tried: Sequence[Candidate]) -> Iterator[Array]:
         injection, projection, observed = data.select(train)
+        warm: dict[str, Any] = {}
         for candidate in tried:
             fitted = estimator(model, candidate, loose, seed).fit(
                 injection.T,
@@ -198,7 +199,10 @@ def prediction_path(
                 observed.T,
                 experiment_weight=None if weights is None else weights[train],
                 **keywords,
+                **warm,
             )
+            if model == "voxel":
+                warm = {"start": fitted.weights_}
             yield fitted.predict(data.injection.T).T
 
     return path
