@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.animation import PillowWriter
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image  # matplotlib brings it along
 
 from mesomode.report.projection import mark
 from mesomode.report.space import Dorsal, dorsal_regions, region_index
@@ -134,11 +134,16 @@ def save_film(figure: Figure, show: Any, frames: int, path: Path, dpi: int = DPI
     dpi : int
         Pixels an inch.
     """
-    FigureCanvasAgg(figure)
-    figure.canvas.draw()
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(dpi)
+    canvas.draw()
     figure.set_layout_engine("none")  # laid out once: nothing may jump from frame to frame
-    writer = PillowWriter(fps=PER_SECOND)
-    with writer.saving(figure, str(path), dpi):
-        for frame in range(frames):
-            show(frame)
-            writer.grab_frame()
+    images = []
+    for frame in range(frames):
+        show(frame)
+        canvas.draw()
+        images.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]))
+    images[0].save(
+        path, format="GIF", save_all=True, append_images=images[1:], loop=0,
+        duration=round(1000 / PER_SECOND),
+    )  # fmt: skip
