@@ -86,7 +86,7 @@ class Plan:
         if self.source == "allen":
             return [10.0**power for power in range(3, 13)]
         centre = PRESETS[self.values["phantom"]["size"]].smoothing
-        return [centre * 10.0**power for power in range(-2, 3)]
+        return [centre * 10.0**power for power in range(-1, 3)]
 
     def selection(self, *keys: str) -> str:
         """Ending of the names of what depends on which of Allen's data are wanted.

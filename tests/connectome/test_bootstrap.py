@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 from mesomode.connectome.bootstrap import bootstrap_regional_weights
 from mesomode.connectome.laplacian import graph_laplacian
+from mesomode.connectome.linear_problem import LinearProblem
 from mesomode.connectome.spectral import SpectralBasis
 from mesomode.connectome.spline import fit_spline
 from mesomode.connectome.truth import region_means
@@ -29,10 +30,15 @@ def test_a_replicate_is_the_fit_to_the_repeated_experiments(problem):
     basis = SpectralBasis.of(laplacian)
     found = list(
         bootstrap_regional_weights(
-            injection, projection, observed, (basis, basis), 0.3, group, group, 3,
-            np.random.default_rng(5), tolerance=1e-12,
+            LinearProblem(injection, projection, observed, basis, basis),
+            0.3,
+            group,
+            group,
+            3,
+            np.random.default_rng(5),
+            tolerance=1e-12,
         )
-    )  # fmt: skip
+    )
     generator = np.random.default_rng(5)
     for replicate in found:
         drawn = generator.integers(6, size=6)

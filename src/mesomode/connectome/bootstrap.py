@@ -8,17 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mesomode.connectome.linear_problem import LinearProblem
-from mesomode.connectome.spectral import SpectralBasis
-from mesomode.connectome.truth import region_means
 
 Array = npt.NDArray[np.float64]
 
 
 def bootstrap_regional_weights(
-    injection: Array,
-    projection: Array,
-    observed: npt.NDArray[np.bool_],
-    bases: tuple[SpectralBasis, SpectralBasis],
+    problem: LinearProblem,
     smoothness: float,
     target_group: npt.NDArray[np.integer],
     source_group: npt.NDArray[np.integer],
@@ -33,10 +28,8 @@ def bootstrap_regional_weights(
 
     Parameters
     ----------
-    injection, projection, observed
-        X (source, experiment), Y and Omega (target, experiment).
-    bases : pair of SpectralBasis
-        Eigenmodes of the source and of the target grid.
+    problem : LinearProblem
+        All experiments.
     smoothness : float
         lambda.
     target_group, source_group : (target,) and (source,) of int
@@ -53,14 +46,8 @@ def bootstrap_regional_weights(
     ndarray (target group, source group)
         Mean weights between regions.
     """
-    count = injection.shape[1]
+    count = problem.injection.shape[1]
     for _ in range(replicates):
         times = np.bincount(generator.integers(count, size=count), minlength=count)
-        drawn = times > 0
-        root = np.sqrt(times[drawn])
-        problem = LinearProblem(
-            root * injection[:, drawn], root * projection[:, drawn], observed[:, drawn], *bases
-        )
-        # The weight of the penalty is lambda n_inj / n_x, n_inj with repetitions.
-        fit = problem.solve(smoothness * count / int(drawn.sum()), tolerance)
-        yield region_means(fit.weights(), target_group, source_group)
+        fit = problem.weighted(times, count=count).solve(smoothness, tolerance)
+        yield fit.group_means(target_group, source_group)

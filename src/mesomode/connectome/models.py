@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from mesomode.connectome.cross_validation import Path
     from mesomode.connectome.experiments import Experiments
-    from mesomode.connectome.model import ConnectomeModel
+    from mesomode.connectome.linear_fit import LinearFit
+    from mesomode.connectome.linear_problem import LinearProblem
     from mesomode.connectome.spectral import SpectralBasis
 
 Array = npt.NDArray[np.float64]
@@ -115,10 +116,8 @@ def chosen_parameters(model: str, settings: Mapping[str, Any]) -> Candidate:
     return parameters
 
 
-def estimator(
-    model: str, parameters: Candidate, settings: Mapping[str, Any], seed: int
-) -> ConnectomeModel:
-    """Unfitted estimator of a model.
+def estimator(model: str, parameters: Candidate, settings: Mapping[str, Any], seed: int) -> Any:
+    """Unfitted estimator of a model, a :class:`~mesomode.connectome.model.ConnectomeModel`.
 
     Parameters
     ----------
@@ -183,26 +182,33 @@ def prediction_path(
     callable
         A path of :mod:`mesomode.connectome.cross_validation`.
     """
-    if model == "linear":
-        return _linear_path(data, grid, settings)
-    loose = dict(settings) | {"tolerance": settings["search_tolerance"], "restarts": 1}
+    tolerance = settings["search_tolerance"]
+    loose = dict(settings) | {"tolerance": tolerance, "restarts": 1}
     weights = experiment_weights(data.injection, settings["experiment_weight"])
     keywords = grid.keywords(model)
+    # The linear model is cheap on a whole path, and where the nonnegative one starts.
+    linear = _linear_problem(data, grid, weights) if model in ("linear", "voxel") else None
 
     def path(train: Mask, tried: Sequence[Candidate]) -> Iterator[Array]:
         injection, projection, observed = data.select(train)
-        warm: dict[str, Any] = {}
+        problem = None if linear is None else linear.subset(train)
+        unconstrained: LinearFit | None = None
         for candidate in tried:
+            start = {}
+            if problem is not None:
+                unconstrained = problem.solve(candidate["smoothness"], tolerance, unconstrained)
+                if model == "linear":
+                    yield unconstrained.predict(data.injection)
+                    continue
+                start = {"start": unconstrained.weights()}
             fitted = estimator(model, candidate, loose, seed).fit(
                 injection.T,
                 projection.T,
                 observed.T,
                 experiment_weight=None if weights is None else weights[train],
                 **keywords,
-                **warm,
+                **start,
             )
-            if model == "voxel":
-                warm = {"start": fitted.weights_}
             yield fitted.predict(data.injection.T).T
 
     return path
@@ -218,19 +224,11 @@ def grid_bases(grid: Grid) -> tuple[SpectralBasis, SpectralBasis]:
     return basis, basis if same else SpectralBasis.of(target)
 
 
-def _linear_path(data: Experiments, grid: Grid, settings: Mapping[str, Any]) -> Path:
-    """As :func:`prediction_path`; the eigenmodes serve all folds and all lambda."""
+def _linear_problem(data: Experiments, grid: Grid, weights: Array | None) -> LinearProblem:
+    """The linear model of all experiments, of which it takes subsets."""
     from mesomode.connectome.linear_problem import LinearProblem
 
-    weights = experiment_weights(data.injection, settings["experiment_weight"])
     root = np.ones(data.count) if weights is None else np.sqrt(weights)
-    problem = LinearProblem(
+    return LinearProblem(
         root * data.injection, root * data.projection, data.observed, *grid_bases(grid)
     )
-
-    def path(train: Mask, tried: Sequence[Candidate]) -> Iterator[Array]:
-        values = [candidate["smoothness"] for candidate in tried]
-        for fit in problem.subset(train).path(values, settings["search_tolerance"]):
-            yield fit.fitted / root
-
-    return path

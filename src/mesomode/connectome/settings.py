@@ -104,7 +104,7 @@ class Settings(SettingsBase):
 
     smoothing_grid: tuple[float, ...] | None = Field(default=None, min_length=1)
     """Values of lambda among which cross-validation chooses. null: 1e3, 1e4 ... 1e12 as published
-    for Allen's data, or five values around what suits the phantom's size."""
+    for Allen's data, or four powers of 10 around what suits the phantom's size."""
 
     rank_grid: tuple[int, ...] | None = Field(default=None, min_length=1)
     """Ranks among which cross-validation chooses. null: the rank of the key rank alone."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from mesomode.connectome.experiments import Experiments
-    from mesomode.connectome.model import ConnectomeModel
     from mesomode.connectome.models import Grid
     from mesomode.connectome.spline import SplineFit
 
@@ -174,7 +173,7 @@ def connectome_model(
     parameters = chosen_parameters(model, settings.resolved())
     logger.info("model %s: %s", model, parameters or "no parameters")
 
-    def fit(chosen: np.ndarray) -> ConnectomeModel:
+    def fit(chosen: np.ndarray) -> Any:
         injection, projection, observed = data.select(chosen)
         return estimator(model, parameters, settings.model_dump(), seed).fit(
             injection.T,
@@ -408,10 +407,7 @@ def connectome_coverage(
         progress = Progress(logger, "bootstrap", settings.bootstrap, unit="fits")
         replicates = []
         for replicate in bootstrap_regional_weights(
-            data.injection * root,
-            data.projection * root,
-            data.observed,
-            bases,
+            problem,
             smoothing,
             data.groups.target,
             data.groups.source,
@@ -599,7 +595,7 @@ def _read(
     return grid, experiments, {"variables": kept, "attrs": {"regions": regions}}
 
 
-def _particulars(fitted: ConnectomeModel) -> dict[str, Any]:
+def _particulars(fitted: Any) -> dict[str, Any]:
     """What a model knows of itself besides its weights, as variables."""
     import numpy as np
 
