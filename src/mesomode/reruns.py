@@ -136,6 +136,7 @@ def table(root: Path) -> str:
         "A section is one of `config.yaml`; code is that of a stage, or of a part of one, with",
         "everything that it imports. A stage stands for all its rules; single rules are in",
         "brackets. Besides, the rule `configuration` saves each change of the configuration.",
+        "A single key of `connectome` reruns only the models whose fit depends on it.",
         "",
         "| if you change | this reruns, and nothing else |",
         "|---|---|",
