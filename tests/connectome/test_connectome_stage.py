@@ -316,7 +316,9 @@ def test_a_fold_is_the_fit_without_it(inputs, folds):
         x = tracing["injection_density"].values.astype(float).T
         y = tracing["projection_density"].values.astype(float).T
         omega = tracing["observed"].values.T
-        target = 1000 * atlas["target_hemisphere"].values + atlas["target_region"].values
+        target = (
+            1000 * atlas["target_hemisphere"].values.astype(int) + atlas["target_region"].values
+        )
         source = atlas["source_region"].values
     train = ~found["test"].values
     number = [np.unique(region, return_inverse=True)[1] for region in (source, target)]
@@ -363,6 +365,32 @@ def test_the_folds_are_collected(folds, tmp_path):
     assert header.startswith("model,test voxel MSE_rel %,test voxel standard error %")
     assert [row.split(",")[0] for row in rows] == ["kernel", "regional"]
     assert rows[0].split(",")[1] == f"{100 * float(found['test_voxel_mean'][0]):.2f}"
+
+
+def test_the_linear_model_may_choose_lambda_for_the_voxel_model(inputs, tmp_path):
+    found = {}
+    for model, search in (("linear", "model"), ("voxel", "linear"), ("voxel", "model")):
+        out = tmp_path / f"{model}_{search}.zarr"
+        run_step(
+            connectome_fold,
+            model=model,
+            fold=1,
+            atlas=inputs[0] / "atlas.zarr",
+            tracing=inputs[0] / "tracing.zarr",
+            out=out,
+            settings=Settings(
+                outer_folds=3, inner_folds=2, smoothing_grid=(1e-3, 10.0), search_with=search
+            ),
+            seed=1,
+            threads=1,
+        )
+        with open_store(out, FOLD_SCHEMA) as store:
+            found[model, search] = store.load()
+    linear, chosen_by_it, own = found.values()
+    assert_allclose(linear["inner_test_error"], chosen_by_it["inner_test_error"], rtol=1e-6)
+    assert not np.allclose(linear["inner_test_error"], own["inner_test_error"], rtol=1e-6)
+    assert chosen_by_it["chosen"] == own["chosen"]
+    assert_allclose(chosen_by_it["prediction"], own["prediction"], rtol=1e-3, atol=1e-3)
 
 
 def test_a_fold_that_does_not_exist(inputs, tmp_path):

@@ -266,11 +266,10 @@ def cross_validate_fold(
     DataError
         No such fold, or as :func:`choose`.
     """
-    if not 0 <= fold < len(folds.inner):
-        raise DataError(f"there is no outer fold {fold}: there are {len(folds.inner)}, from 0")
+    within = folds.within(fold)
     if inner is None:
         if len(candidates) > 1:
-            inner = inner_errors(path, measured, folds.inner[fold], candidates)
+            inner = inner_errors(path, measured, within, candidates)
         else:
             inner = InnerErrors(*np.empty((4, len(candidates), 0)))
     chosen = choose(inner.test_voxel)

@@ -41,74 +41,74 @@ def lower_bound(solver: Newton) -> float:
     objective = solver.objective
     point = solver.weights.copy()
     for _ in range(ROUNDS):
-        _, gradient = objective.value_and_gradient(point, solver.residual, solver.work)
+        _, gradient = objective.value_and_gradient(point, solver.large, solver.other)
         # Lifting the gradient everywhere by its most negative value costs about this much.
         cost = -float(gradient.min(initial=0.0)) * float(solver.weights.sum())
         if cost <= 0.1 * solver.tolerance * solver.terms.total:
             break
         # Make the gradient vanish on the free entries and not negative elsewhere.
         np.minimum(gradient, 0.0, out=gradient, where=~solver.free)
-        np.negative(gradient, out=gradient)
+        solver.set_residual(gradient)
         everywhere = solver.free
         solver.free = np.ones_like(everywhere)
-        solver.hold_undetermined(gradient)
+        solver.hold_undetermined(solver.residual)
         solver.preconditioner.set_free(solver.free, solver.scratch)
         first = solver.precondition()
         solver.minimise(first, below(1e-6 * first), INNER_LIMIT)
-        point += solver.step
+        solver.add_step(point)
         solver.free = everywhere
-    _, gradient = objective.value_and_gradient(point, solver.residual, solver.work)
+    _, gradient = objective.value_and_gradient(point, solver.large, solver.other)
     alpha = objective.residual(point)
-    beta, _ = objective.differences(point, solver.work)
     lift = -float(gradient.min(initial=0.0))
+    point[:] = solver.other  # the second differences, beta
     if lift > 0.0:
-        point[:] = beta  # the work array is needed now
         rise = _lifting_pair(objective, solver)
         if not rise > 0.0:
             return -np.inf
         alpha += (lift / rise) * objective.mask
-        point += (lift / rise) * solver.step
-        beta = point
+        kernels.add_scaled(lift / rise, solver.other, point)
     return float(
         -2.0 * np.vdot(alpha, objective.projection)
         - np.sum(alpha**2)
-        - objective.penalty_weight * np.vdot(beta, beta)
+        - objective.penalty_weight * np.vdot(point, point)
     )
 
 
 def _lifting_pair(objective: Objective, solver: Newton) -> float:
-    """Leave a beta in ``solver.step`` with 2 Omega X^T + 2 rho (L_y beta + beta L_x) > 0.
+    """Leave a beta in ``solver.other`` with 2 Omega X^T + 2 rho (L_y beta + beta L_x) > 0.
 
     It spreads Omega X^T, which is positive only at the injections, evenly
     over each pair of connected components: a Poisson equation, solved by
     conjugate gradients. Returns the least value reached where observations
     determine W (elsewhere everything is zero).
     """
-    scale = 2.0 * objective.penalty_weight
-    right, beta, direction = solver.residual, solver.step, solver.direction
-    np.matmul(2.0 * objective.mask, objective.injection.T, out=right)
-    mean = _subtract_block_means(objective, right)
-    right /= scale  # now -(L_y beta + beta L_x) = right
-    beta[:] = 0.0
+    injection, twice = objective.cast(solver.dtype)
+    right, spread, direction = solver.residual, solver.step, solver.direction
+    np.matmul(twice, injection.T, out=right)
+    mean = _subtract_block_means(objective, right)  # now -(L_y S + S L_x) = right
+    spread[:] = 0.0
     direction[:] = right
     square = float(np.vdot(right, right))
-    wanted = 1e-3 * float(mean.min(where=mean > 0, initial=np.inf)) / scale
+    wanted = 1e-3 * float(mean.min(where=mean > 0, initial=np.inf))
     for _ in range(POISSON_LIMIT):
         if square == 0.0 or max(float(right.max()), -float(right.min())) <= wanted:
             break
         product, _ = objective.differences(direction, solver.work)
         np.negative(product, out=product)
         length = square / float(np.vdot(direction, product))
-        kernels.advance(length, direction, product, beta, right)
+        kernels.advance(length, direction, product, spread, right)
         before, square = square, float(np.vdot(right, right))
         kernels.scale_and_add(square / before, direction, right)
-    # What is reached, computed afresh rather than from the recursion.
-    np.matmul(2.0 * objective.mask, objective.injection.T, out=right)
-    product, _ = objective.differences(beta, solver.work)
-    product *= scale
-    right += product
+    # What is reached, computed afresh in float64 rather than from the recursion.
+    beta, reached = solver.other, solver.large
+    np.divide(spread, 2.0 * objective.penalty_weight, out=beta)
+    objective.differences(beta, reached)
+    reached *= 2.0 * objective.penalty_weight
+    for start in range(0, len(reached), 256):
+        block = slice(start, start + 256)
+        reached[block] += 2.0 * objective.mask[block] @ objective.injection.T
     determined = ~solver.undetermined[solver.target_component]
-    return float(right.min(where=determined, initial=np.inf))
+    return float(reached.min(where=determined, initial=np.inf))
 
 
 def _subtract_block_means(objective: Objective, matrix: Array) -> Array:

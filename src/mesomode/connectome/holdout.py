@@ -79,6 +79,19 @@ class Folds:
     outer: Integers
     inner: Integers
 
+    def within(self, fold: int) -> Integers:
+        """Inner folds of an outer fold, (experiment,).
+
+        Raises
+        ------
+        DataError
+            There is no such outer fold.
+        """
+        if not 0 <= fold < len(self.inner):
+            raise DataError(f"there is no outer fold {fold}: there are {len(self.inner)}, from 0")
+        row: Integers = self.inner[fold]
+        return row
+
 
 def assign_folds(strata: npt.ArrayLike, folds: int, generator: np.random.Generator) -> Integers:
     """Deal the experiments to folds, spread over the strata.

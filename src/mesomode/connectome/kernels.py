@@ -1,7 +1,8 @@
 """Compiled inner loops over matrices (target, source).
 
 Sums are taken row by row and then over rows, so that they do not depend on the
-number of threads.
+number of threads. All but the last four take matrices of float64 or float32 and
+calculate in their precision (sums over rows: float64).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def _laplacian_row(matrix, i, target_table, source_table, out):
     """Set out to row i of L_y M + M L_x, by neighbour tables padded with the voxel itself."""
     row = matrix[i]
     n = row.shape[0]
-    weight = -float(target_table.shape[0] + source_table.shape[0])
+    weight = matrix.dtype.type(-(target_table.shape[0] + source_table.shape[0]))
     for q in range(0, target_table.shape[0], 2):
         a = matrix[target_table[q, i]]
         b = matrix[target_table[q + 1, i]]
@@ -50,7 +51,7 @@ def second_differences(matrix, target_table, source_table, out):
     for i in prange(matrix.shape[0]):
         o = out[i]
         _laplacian_row(matrix, i, target_table, source_table, o)
-        total = 0.0
+        total = matrix.dtype.type(0)
         for j in range(o.shape[0]):
             total += o[j] * o[j]
         sums[i] = total
@@ -61,12 +62,13 @@ def second_differences(matrix, target_table, source_table, out):
 def add_penalty(differences, target_table, source_table, scale, direction, free, masked, out):
     """Add scale (L_y Q + Q L_x) to out, 0 off the free set if masked; returns <direction, out>."""
     sums = np.empty(out.shape[0])
+    scale = out.dtype.type(scale)
     for i in prange(out.shape[0]):
-        row = np.empty(out.shape[1])
+        row = np.empty(out.shape[1], out.dtype)
         _laplacian_row(differences, i, target_table, source_table, row)
         o = out[i]
         d = direction[i]
-        total = 0.0
+        total = out.dtype.type(0)
         if masked:
             f = free[i]
             for j in range(o.shape[0]):
@@ -89,9 +91,10 @@ def smooth_and_prolong(
 ):  # fmt: skip
     """Set out = free o (p0 R + p1 T R + p2 T T R + P_y C), Q = T R given; returns <R, out>."""
     sums = np.empty(out.shape[0])
-    p0, p1, p2 = polynomial[0], polynomial[1], polynomial[2]
+    number = out.dtype.type
+    p0, p1, p2 = number(polynomial[0]), number(polynomial[1]), number(polynomial[2])
     for i in prange(out.shape[0]):
-        row = np.empty(out.shape[1])
+        row = np.empty(out.shape[1], out.dtype)
         _laplacian_row(differences, i, target_table, source_table, row)
         r = residual[i]
         q = differences[i]
@@ -99,12 +102,12 @@ def smooth_and_prolong(
             row[j] = p0 * r[j] + p1 * q[j] + p2 * row[j]
         for k in range(indptr[i], indptr[i + 1]):
             c = coarse[indices[k]]
-            weight = weights[k]
+            weight = number(weights[k])
             for j in range(row.shape[0]):
                 row[j] += weight * c[j]
         o = out[i]
         f = free[i]
-        total = 0.0
+        total = number(0)
         for j in range(row.shape[0]):
             value = row[j] * f[j]
             o[j] = value
@@ -121,7 +124,7 @@ def combine_rows(indptr, indices, weights, matrix, out):
         o[:] = 0.0
         for k in range(indptr[i], indptr[i + 1]):
             m = matrix[indices[k]]
-            weight = weights[k]
+            weight = out.dtype.type(weights[k])
             for j in range(o.shape[0]):
                 o[j] += weight * m[j]
 
@@ -129,6 +132,7 @@ def combine_rows(indptr, indices, weights, matrix, out):
 @njit(**OPTIONS)
 def advance(step, direction, product, solution, residual):
     """One conjugate gradient update: x += a d, r -= a H d."""
+    step = solution.dtype.type(step)
     for i in prange(solution.shape[0]):
         x, r, d, h = solution[i], residual[i], direction[i], product[i]
         for j in range(x.shape[0]):
@@ -139,10 +143,20 @@ def advance(step, direction, product, solution, residual):
 @njit(**OPTIONS)
 def scale_and_add(scale, direction, addend):
     """Set d = s d + z."""
+    scale = direction.dtype.type(scale)
     for i in prange(direction.shape[0]):
         d, z = direction[i], addend[i]
         for j in range(d.shape[0]):
             d[j] = scale * d[j] + z[j]
+
+
+@njit(**OPTIONS)
+def add_scaled(scale, addend, out):
+    """Set out += s A."""
+    for i in prange(out.shape[0]):
+        a, o = addend[i], out[i]
+        for j in range(o.shape[0]):
+            o[j] += scale * a[j]
 
 
 @njit(**OPTIONS)
@@ -171,8 +185,8 @@ def projected_gradient_square(weights, gradient, curvature):
 
 
 @njit(**OPTIONS)
-def choose_free(weights, gradient, target_component, undetermined, free, residual):
-    """Free set {w > 0 or g < 0} where the data determine W; R = -G there, 0 elsewhere.
+def choose_free(weights, gradient, target_component, undetermined, scale, free, residual):
+    """Free set {w > 0 or g < 0} where the data determine W; R = -scale G there, 0 elsewhere.
 
     Returns the number of changes of the free set and the number of free entries.
     """
@@ -189,7 +203,7 @@ def choose_free(weights, gradient, target_component, undetermined, free, residua
                 changed += 1
             f[j] = now
             count += now
-            r[j] = -g[j] if now else 0.0
+            r[j] = -scale * g[j] if now else 0.0
         changes[i] = changed
         counts[i] = count
     return changes.sum(), counts.sum()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
+import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse as sparse
 
@@ -11,11 +14,12 @@ from mesomode.connectome.low_rank_problem import Factor, Quadratic
 from mesomode.connectome.preconditioner import aggregate
 
 COARSE_VOXELS = 400  # most groups of the coarse grid
+MISSING_CELLS = 600  # most cells of unobserved entries that are taken out
 SMOOTHINGS = 2  # of the aggregates, times the width of a group in voxels
 
 
 class FactorPreconditioner:
-    """Approximate inverse of A ~ E (x) G + I (x) C, E = rho L^2 (+ X X^T).
+    """Approximate inverse of A ~ E (x) G + I (x) C - B B^T, E = rho L^2 (+ X X^T).
 
     In the generalised eigenbasis of (G, C) the columns of the factor decouple,
     and in that of E on a coarse grid (smoothed aggregates, Galerkin) so do the
@@ -23,6 +27,11 @@ class FactorPreconditioner:
     two bases. What the coarse grid does not show gets the inverse of the
     typical curvature of rough columns. The coarse basis is computed once; the
     small basis for each new ``Quadratic``.
+
+    Where the target factor is not seen in some experiment, its curvature is
+    less by orders of magnitude: the unobserved entries (or, where these are
+    many, cells of the grid that are wholly unobserved in an experiment) are
+    taken out of I (x) C as a term B B^T of low rank (Woodbury).
 
     Parameters
     ----------
@@ -32,6 +41,8 @@ class FactorPreconditioner:
         rho = lambda n_inj / n_x.
     injection : (voxel, experiment) sparse, optional
         X for the source factor; nothing for the target factor.
+    missing : (voxel, experiment) of bool, optional
+        Entries of Y that were not observed, for the target factor.
     """
 
     def __init__(
@@ -39,6 +50,7 @@ class FactorPreconditioner:
         laplacian: sparse.csr_array,
         weight: float,
         injection: sparse.csr_array | None = None,
+        missing: npt.NDArray[np.bool_] | None = None,
         coarse_voxels: int = COARSE_VOXELS,
     ) -> None:
         self.precision = laplacian.dtype
@@ -55,6 +67,7 @@ class FactorPreconditioner:
         self.basis = np.ascontiguousarray(basis, dtype=self.precision)
         self.transfer = sparse.csr_array(transfer, dtype=self.precision)
         self.restriction = sparse.csr_array(self.transfer.T)
+        self.missing = [] if missing is None else missing_cells(grid, missing, transfer @ basis)
         self.rough = 2.0 * weight * float(grid.diagonal().min()) ** 2
 
     def prepare(self, quadratic: Quadratic) -> None:
@@ -68,13 +81,50 @@ class FactorPreconditioner:
         self.columns = columns.astype(self.precision)
         self.columns_transposed = np.ascontiguousarray(self.columns.T)
         self.coarse = (1.0 / (self.values * values + 1.0)).astype(self.precision)
+        if self.missing:
+            self._take_out(np.asarray(quadratic.responses, dtype=np.float64) @ columns, values)
         self.fine = (1.0 / (self.rough * values + 1.0)).astype(self.precision)
+
+    def _take_out(self, response: Factor, values: Factor) -> None:
+        """Factor I - B^T M^-1 B for the entries that were not observed."""
+        inverse = 1.0 / (self.values * values + 1.0)
+        ends = np.cumsum([0] + [len(cells) for cells in self.missing])
+        parts = [slice(a, b) for a, b in pairwise(ends)]
+        matrix = np.eye(ends[-1])
+        for i, cells in enumerate(self.missing):
+            if len(cells):
+                weights = (inverse * response[i]) @ response[: i + 1].T
+                for k in range(i + 1):
+                    if len(self.missing[k]):
+                        block = (cells * weights[:, k]) @ self.missing[k].T
+                        matrix[parts[i], parts[k]] -= block
+        matrix[np.diag_indices_from(matrix)] += 1e-9
+        self.missing_parts = parts
+        self.missing_response = response
+        self.missing_factor = scipy.linalg.cholesky(matrix, lower=True, overwrite_a=True)
+
+    def _put_back(self, coarse: Factor) -> Factor:
+        """M^-1 B (I - B^T M^-1 B)^-1 B^T C for C = M^-1 R in the product of the bases."""
+        value = np.concatenate(
+            [cells @ (coarse @ self.missing_response[i]) for i, cells in enumerate(self.missing)]
+        )
+        solved = scipy.linalg.cho_solve((self.missing_factor, True), value)
+        modes = np.stack(
+            [
+                cells.T @ solved[part]
+                for cells, part in zip(self.missing, self.missing_parts, strict=True)
+            ],
+            axis=1,
+        )
+        return (modes @ self.missing_response) * self.coarse
 
     def apply(self, residual: Factor) -> Factor:
         """An approximate A^-1 R, (voxel, rank)."""
         turned = residual @ self.columns
         coarse = self.basis.T @ combine(self.restriction, turned)
         coarse *= self.coarse
+        if self.missing:
+            coarse += self._put_back(coarse).astype(coarse.dtype)
         result = combine(self.transfer, self.basis @ coarse)
         if not self.exact:
             turned *= self.fine
@@ -89,6 +139,48 @@ def combine(matrix: sparse.csr_array, factor: Factor) -> Factor:
     return out
 
 
+def missing_cells(
+    laplacian: sparse.csr_array, missing: npt.NDArray[np.bool_], basis: Factor
+) -> list[Factor]:
+    """For each experiment, ``basis`` (voxel, mode) on the cells that it leaves wholly unobserved.
+
+    Cells are single voxels where all unobserved entries are at most 600, else
+    the groups of ever coarser aggregations until the cells are so few.
+    """
+    count = laplacian.shape[0]
+    cells = sparse.csr_array(sparse.eye_array(count))
+    graph = laplacian
+    whole = sparse.csr_array(missing, dtype=np.float64)
+    while whole.nnz > MISSING_CELLS:
+        group = aggregate(graph)
+        if int(group.max()) + 1 == graph.shape[0]:
+            return []
+        graph, join = joined(graph, group)
+        cells = sparse.csr_array(join.T @ cells)
+        whole = sparse.csr_array(cells @ missing.astype(np.float64))
+        whole.data[whole.data < np.repeat(np.diff(cells.indptr), np.diff(whole.indptr))] = 0
+        whole.eliminate_zeros()
+    size = np.diff(cells.indptr)
+    means = (cells @ basis) / np.sqrt(size)[:, None]
+    by_experiment = sparse.csc_array(whole)
+    return [
+        np.ascontiguousarray(means[by_experiment.indices[a:b]])
+        for a, b in pairwise(by_experiment.indptr)
+    ]
+
+
+def joined(
+    graph: sparse.csr_array, group: npt.NDArray[np.int64]
+) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """Laplacian (unweighted) of the graph of groups, and the matrix (voxel, group) that joins."""
+    join = sparse.csr_array((np.ones(len(group)), (np.arange(len(group)), group)))
+    edges = sparse.csr_array(join.T @ graph @ join)
+    edges = sparse.csr_array(edges - sparse.diags_array(edges.diagonal()))
+    edges.eliminate_zeros()
+    edges.data[:] = 1.0
+    return sparse.csr_array(edges - sparse.diags_array(edges.sum(axis=1))), join
+
+
 def coarse_grid(laplacian: sparse.csr_array, most: int) -> sparse.csr_array:
     """Interpolation from at most about ``most`` groups of voxels: (voxel, group), rows sum to one.
 
@@ -101,16 +193,10 @@ def coarse_grid(laplacian: sparse.csr_array, most: int) -> sparse.csr_array:
     graph = laplacian
     while transfer.shape[1] > most:
         group = aggregate(graph)
-        groups = int(group.max()) + 1
-        if groups == graph.shape[0]:
+        if int(group.max()) + 1 == graph.shape[0]:
             break
-        join = sparse.csr_array((np.ones(len(group)), (np.arange(len(group)), group)))
+        graph, join = joined(graph, group)
         transfer = sparse.csr_array(transfer @ join)
-        edges = sparse.csr_array(join.T @ graph @ join)
-        edges = sparse.csr_array(edges - sparse.diags_array(edges.diagonal()))
-        edges.eliminate_zeros()
-        edges.data[:] = 1.0
-        graph = sparse.csr_array(edges - sparse.diags_array(edges.sum(axis=1)))
     if transfer.shape[1] < count:
         damping = 0.75 / max(1.0, float(-laplacian.diagonal().min()))
         for _ in range(round(SMOOTHINGS * (count / transfer.shape[1]) ** (1 / 3))):

@@ -22,7 +22,9 @@ class Quadratic(NamedTuple):
     """min over F >= 0 of <F, A F> - 2 <F, B>, with what a preconditioner needs to know of A.
 
     A is close to E (x) ``coupling`` + I (x) ``local``, where E is the squared
-    Laplacian times the penalty weight, plus X X^T for the source factor.
+    Laplacian times the penalty weight, plus X X^T for the source factor. For
+    the target factor ``responses`` is H^T: h_i h_i^T is missing from ``local``
+    in voxels that experiment i did not observe.
     """
 
     product: Callable[[Factor], Factor]
@@ -30,6 +32,7 @@ class Quadratic(NamedTuple):
     coupling: Factor
     local: Factor
     curvature: float
+    responses: Factor | None = None
 
 
 class LowRankProblem:
@@ -145,7 +148,9 @@ class LowRankProblem:
         degree = -float(laplacian.diagonal().min())
         curvature = (degree**2 + degree) * gram - 2 * degree * cross + rough + data
         right = self.projection @ response
-        return Quadratic(product, right, full, rough + data, float(curvature.diagonal().max()))
+        return Quadratic(
+            product, right, full, rough + data, float(curvature.diagonal().max()), response
+        )
 
     def source_quadratic(self, target_factor: Factor) -> Quadratic:
         """The problem in V for fixed U."""

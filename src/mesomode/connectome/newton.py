@@ -16,9 +16,10 @@ from mesomode.connectome.objective import Array, Objective, Terms
 from mesomode.connectome.preconditioner import TwoLevel
 from mesomode.errors import SolverError
 
-INNER_REDUCTION = 0.1  # of the preconditioned residual norm in one Newton step
+INNER_REDUCTION = 0.4  # of the preconditioned residual norm in one Newton step
 INNER_LIMIT = 60
 STALLED = 0.5  # iterations times last gain over total gain, below which more are useless
+SINGLE_ABOVE = 10**6  # entries of W from which on conjugate gradients are done in float32
 MEMORY = 3  # a full step is accepted if it beats the worst of so many objectives
 
 
@@ -37,7 +38,21 @@ class FitState:
 
 
 class Newton:
-    """State of one fit: W, six work matrices of its size, and counters."""
+    """State of one fit: W, work matrices of its size, and counters.
+
+    W and what is judged by (objective, gradient, optimality) are float64. The
+    conjugate gradients within a Newton step work in ``precision``; in float32
+    their four matrices lie in the two that the float64 gradient needs between
+    Newton steps, so that all is 28 bytes an entry of W and a mask.
+
+    Attributes
+    ----------
+    large, other : (target, source) float64
+        Gradient and second differences of W; then the memory of the others.
+    residual, direction, scratch, work, step : (target, source)
+        Of the conjugate gradients, in units of 1 / ``unit``: a power of two
+        that brings the residual near 1, lest float32 over- or underflows.
+    """
 
     def __init__(
         self,
@@ -45,18 +60,24 @@ class Newton:
         tolerance: float,
         nonnegative: bool,
         progress: Callable[[FitState], None] | None,
+        precision: str = "auto",
     ) -> None:
         self.objective = objective
         self.tolerance = tolerance
         self.nonnegative = nonnegative
         self.progress = progress
         self.begun = time.monotonic()
-        self.preconditioner = TwoLevel(objective)
         self.curvature = objective.largest_curvature()
         self.weights = np.zeros(objective.shape)
-        self.residual, self.step, self.direction, self.scratch, self.work = (
-            np.empty(objective.shape) for _ in range(5)
-        )
+        self.large, self.other = np.empty(objective.shape), np.empty(objective.shape)
+        self.single = use_single(objective, precision)
+        self.dtype = np.dtype(np.float32 if self.single else np.float64)
+        self.step = np.empty(objective.shape, self.dtype)
+        if not self.single:
+            self.direction, self.work = np.empty(objective.shape), np.empty(objective.shape)
+        self._share()
+        self.unit = 1.0
+        self.preconditioner = TwoLevel(objective, self.dtype)
         self.free = np.ones(objective.shape, dtype=np.bool_)
         self.target_component, self.undetermined = undetermined_entries(objective)
         # Below this a difference of objectives is rounding.
@@ -66,6 +87,29 @@ class Newton:
         self.terms = Terms(np.nan, np.nan, np.nan)
         self.history: list[FitState] = []
         self.state = FitState(0, 0, np.nan, np.nan, np.nan, 1.0, 0, 0.0)
+
+    def _share(self) -> None:
+        """Lay the matrices of the conjugate gradients into the two large ones."""
+        if self.single:
+            self.scratch, self.work = halves(self.large)
+            self.residual, self.direction = halves(self.other)
+        else:
+            self.scratch, self.residual = self.large, self.other
+
+    def choose_unit(self, gradient: Array) -> None:
+        """Set ``unit`` by the largest entry of a gradient."""
+        largest = max(float(gradient.max()), -float(gradient.min()))
+        if self.single and np.isfinite(largest) and largest > 0.0:
+            self.unit = 2.0 ** -float(np.clip(np.frexp(largest)[1], -500, 500))
+
+    def set_residual(self, gradient: Array) -> None:
+        """R = -G in the unit and precision of the conjugate gradients."""
+        self.choose_unit(gradient)
+        np.multiply(gradient, -self.unit, out=self.residual, casting="same_kind")
+
+    def add_step(self, matrix: Array) -> None:
+        """Add the step, in its true unit, to a float64 matrix."""
+        kernels.add_scaled(1.0 / self.unit, self.step, matrix)
 
     @property
     def steps(self) -> int:
@@ -140,16 +184,16 @@ class Newton:
 
     def solve_unconstrained(self, gap: float) -> None:
         """W = minimiser of the objective without W >= 0, to the relative gap given."""
-        terms, _ = self.objective.value_and_gradient(self.weights, self.residual, self.work)
-        np.negative(self.residual, out=self.residual)
+        terms, gradient = self.objective.value_and_gradient(self.weights, self.large, self.other)
+        self.set_residual(gradient)
         self.hold_undetermined(self.residual)
-        start, floor = terms.total, self.floor
+        start, floor = self.unit**2 * terms.total, self.unit**2 * self.floor
         self.minimise(
             self.precondition(),
             lambda square, decrease: 0.25 * square <= max(gap * (start - decrease), floor),
             10 * INNER_LIMIT,
         )
-        self.weights += self.step
+        self.add_step(self.weights)
 
     def hold_undetermined(self, matrix: Array) -> None:
         """Take the entries that no observation determines out of the free set."""
@@ -159,34 +203,36 @@ class Newton:
 
     def evaluate(self, step: int) -> float:
         """Objective, gradient (as R), free set, and the optimality measures at W."""
-        terms, gradient = self.objective.value_and_gradient(self.weights, self.residual, self.work)
+        terms, gradient = self.objective.value_and_gradient(self.weights, self.large, self.other)
         self.terms = terms
         size = float(np.linalg.norm(self.weights)) or 1.0
         if self.nonnegative:
             kkt = self.objective.kkt_residual(self.weights, gradient, self.curvature)
+            self.choose_unit(gradient)
             changes, free = kernels.choose_free(
-                self.weights, gradient, self.target_component, self.undetermined,
+                self.weights, gradient, self.target_component, self.undetermined, self.unit,
                 self.free, self.residual,
             )  # fmt: skip
             self.preconditioner.set_free(self.free, self.scratch)
         else:
             kkt = float(np.linalg.norm(gradient)) / self.curvature / size
-            changes, free = 0, gradient.size
-            np.negative(gradient, out=gradient)
-            self.hold_undetermined(gradient)
+            changes, free = 0, self.free.size
+            self.set_residual(gradient)
+            self.hold_undetermined(self.residual)
         square = self.precondition()
+        certain = square / self.unit**2
         scale = max(terms.total, self.floor)  # 0 if nothing was projected anywhere
-        gap = 0.25 * square / scale if scale > 0.0 else 0.0
+        gap = 0.25 * certain / scale if scale > 0.0 else 0.0
         record = self.report(
             step=step,
             objective=terms.total,
             kkt_residual=kkt,
             gap_estimate=gap,
-            free_fraction=free / gradient.size,
+            free_fraction=free / self.free.size,
             changes=int(changes),
         )
         self.history.append(record)
-        exact = 0.25 * square <= self.floor
+        exact = 0.25 * certain <= self.floor
         self.converged = (gap <= self.tolerance or exact) and kkt <= self.tolerance
         return square
 
@@ -198,7 +244,7 @@ class Newton:
         for count in range(self.steps + 1, maximum_steps + 1):
             if self.converged:
                 return
-            enough = max(INNER_REDUCTION**2 * square, self.floor)
+            enough = max(INNER_REDUCTION**2 * square, self.unit**2 * self.floor)
             self.minimise(
                 square,
                 below(enough),
@@ -207,24 +253,44 @@ class Newton:
             if self.nonnegative:
                 self._project()
             else:
-                self.weights += self.step
+                self.add_step(self.weights)
             square = self.evaluate(count)
 
     def _project(self) -> None:
         """Move along the projected step, or along the gradient where that does not descend."""
         reference = max(record.objective for record in self.history[-MEMORY:])
-        length = 1.0
+        length, trial = 1.0, self.large
         while length > 1e-3:
-            kernels.projected_step(self.weights, length, self.step, self.scratch)
-            value = self.objective.value(self.scratch, self.work).total
+            kernels.projected_step(self.weights, length / self.unit, self.step, trial)
+            value = self.objective.value(trial, self.other).total
             if value <= reference + self.floor:
                 break
             length, reference = 0.25 * length, self.terms.total
         else:
-            self.objective.value_and_gradient(self.weights, self.residual, self.work)
+            _, gradient = self.objective.value_and_gradient(self.weights, trial, self.other)
             length = -1.0 / self.objective.curvature_bound()
-            kernels.projected_step(self.weights, length, self.residual, self.scratch)
-        self.weights, self.scratch = self.scratch, self.weights
+            kernels.projected_step(self.weights, length, gradient, trial)
+        self.weights, self.large = trial, self.weights
+        self._share()
+
+
+def halves(matrix: Array) -> tuple[Array, Array]:
+    """Two float32 matrices in the memory of a float64 one of the same shape."""
+    flat = matrix.reshape(-1).view(np.float32)
+    return flat[: matrix.size].reshape(matrix.shape), flat[matrix.size :].reshape(matrix.shape)
+
+
+def use_single(objective: Objective, precision: str) -> bool:
+    """Whether the conjugate gradients work in float32.
+
+    Not for small problems, where nothing is gained, and not where the data
+    outweigh the penalty of the smoothest modes by more than float32 resolves.
+    """
+    if precision == "auto":
+        strength = float((objective.injection**2).sum(axis=0).max())
+        small = objective.shape[0] * objective.shape[1] < SINGLE_ABOVE
+        return not small and objective.penalty_weight > 1e-6 * strength
+    return precision == "float32"
 
 
 def below(limit: float) -> Callable[[float, float], bool]:

@@ -90,10 +90,21 @@ class Objective:
         self.target_laplacian = sparse.csr_array(target_laplacian)
         self.source_table = neighbour_table(source_laplacian)
         self.target_table = neighbour_table(target_laplacian)
-        self.smoothing = float(smoothing)
-        self.penalty_weight = self.smoothing * x.shape[1] / x.shape[0]
+        self.set_smoothing(smoothing)
         self.shape = (y.shape[0], x.shape[0])
         self._nothing = np.empty((self.shape[0], 0), dtype=np.bool_)
+        self._casts: dict[np.dtype, tuple[Array, Array]] = {}
+
+    def set_smoothing(self, smoothing: float) -> None:
+        """Change lambda."""
+        self.smoothing = float(smoothing)
+        self.penalty_weight = self.smoothing * self.injection.shape[1] / self.injection.shape[0]
+
+    def cast(self, dtype: np.dtype) -> tuple[Array, Array]:
+        """X and 2 Omega in another precision."""
+        if dtype not in self._casts:
+            self._casts[dtype] = (self.injection.astype(dtype), (2.0 * self.mask).astype(dtype))
+        return self._casts[dtype]
 
     def residual(self, weights: Array) -> Array:
         """Omega o (W X - Y), (target, experiment)."""
@@ -135,9 +146,14 @@ class Objective:
     def hessian_product(
         self, direction: Array, out: Array, work: Array, free: npt.NDArray[np.bool_] | None = None
     ) -> float:
-        """Set out = H D, restricted to the free entries if given; returns <D, H D>."""
+        """Set out = H D, restricted to the free entries if given; returns <D, H D>.
+
+        In the precision of ``direction``, float64 or float32, which ``out``
+        and ``work`` must share.
+        """
+        injection, twice = self.cast(direction.dtype)
         difference, _ = self.differences(direction, work)
-        np.matmul(2.0 * self.mask * (direction @ self.injection), self.injection.T, out=out)
+        np.matmul(twice * (direction @ injection), injection.T, out=out)
         return self._add_penalty(difference, direction, free, out)
 
     def _add_penalty(

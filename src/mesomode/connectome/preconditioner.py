@@ -16,7 +16,7 @@ from mesomode.connectome import kernels
 from mesomode.connectome.objective import Array, Objective
 
 EXACT_BELOW = 600  # grids up to this many voxels are their own coarse grid
-SMOOTHINGS = 3  # of the aggregates
+SMOOTHINGS = 2  # of the aggregates
 COARSE_PINNED = 0.05  # a coarse entry is dropped where more than this share is pinned to zero
 UNOBSERVED_LIMIT = 3000  # most unobserved entries (or wholly unobserved aggregates) taken in
 
@@ -112,9 +112,9 @@ class TwoLevel:
         The problem.
     """
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, dtype: npt.DTypeLike = np.float64) -> None:
         self.objective = objective
-        rho = objective.penalty_weight
+        self.dtype = np.dtype(dtype)
         source_laplacian, target_laplacian = objective.source_laplacian, objective.target_laplacian
         self.target, target_group = interpolation(target_laplacian)
         target_values, self.target_basis = _generalized(self.target, target_laplacian)
@@ -126,21 +126,35 @@ class TwoLevel:
         else:
             self.source, _ = interpolation(source_laplacian)
             source_values, self.source_basis = _generalized(self.source, source_laplacian)
+        self.target_values, self.source_values = target_values, source_values
+        self.target_group = target_group
         self.target_restriction = sparse.csr_array(self.target.T)
-        self.source_restriction = sparse.csr_array(self.source.T)
-        self.injection = self.source_basis.T @ (self.source_restriction @ objective.injection)
-        sums = target_values[:, None] + source_values
+        # In the precision of the residual: the products with long vectors.
+        self.source_transfer = self.source.astype(self.dtype)
+        self.source_restriction = sparse.csr_array(self.source_transfer.T)
+        self.target_transform = self.target_basis.astype(self.dtype)
+        self.source_transform = self.source_basis.astype(self.dtype)
+        self.injection = self.source_basis.T @ (self.source.T @ objective.injection)
+        self.coarse_free = np.ones((len(target_values), len(source_values)), self.dtype)
+        self.total = np.outer(self.target.sum(axis=0), self.source.sum(axis=0))
+        self.rows = np.empty((len(target_values), objective.shape[1]), self.dtype)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take the objective's lambda: what depends on it is calculated anew."""
+        rho = self.objective.penalty_weight
+        sums = self.target_values[:, None] + self.source_values
         self.diagonal = 1.0 / (rho * sums**2 + self._shift(sums))
         gram = np.einsum(
             "xi,ax,xj->aij", self.injection, self.diagonal, self.injection, optimize=True
         )
         self.woodbury = np.linalg.inv(np.eye(gram.shape[1]) + gram)
-        self._take_in_unobserved(target_group, gram @ self.woodbury)
-        bound = -2.0 * float(target_laplacian.diagonal().min() + source_laplacian.diagonal().min())
+        self._take_in_unobserved(self.target_group, gram @ self.woodbury)
+        bound = -2.0 * float(
+            self.objective.target_laplacian.diagonal().min()
+            + self.objective.source_laplacian.diagonal().min()
+        )
         self.polynomial = np.array(smoothing_polynomial(max(1.0, bound), 15.0, 1.8)) / rho
-        self.coarse_free = np.ones((len(target_values), len(source_values)))
-        self.total = np.outer(self.target.sum(axis=0), self.source.sum(axis=0))
-        self.rows = np.empty((len(target_values), objective.shape[1]))
 
     def _shift(self, sums: Array) -> float:
         """Small weight on the constants, which have no penalty: the data decide them."""
@@ -185,7 +199,7 @@ class TwoLevel:
     def set_free(self, free: npt.NDArray[np.bool_], work: Array) -> None:
         """Keep only coarse entries that stand, all but a few per cent, for free entries."""
         np.logical_not(free, out=work, casting="unsafe")
-        self.coarse_free = (self.restrict(work) <= COARSE_PINNED * self.total).astype(np.float64)
+        self.coarse_free = (self.restrict(work) <= COARSE_PINNED * self.total).astype(self.dtype)
 
     def restrict(self, matrix: Array) -> Array:
         """P_y^T M P_x."""
@@ -195,7 +209,7 @@ class TwoLevel:
 
     def coarse_inverse(self, right: Array) -> Array:
         """Inverse of the coarse problem with all entries free."""
-        hat = (self.target_basis.T @ right @ self.source_basis) * self.diagonal
+        hat = (self.target_transform.T @ right @ self.source_transform) * self.diagonal
         fitted = np.matmul(self.woodbury, (hat @ self.injection)[:, :, None])
         if len(self.missing_factor):
             value = np.concatenate([m @ fitted[:, k, 0] for k, m in enumerate(self.missing)])
@@ -206,12 +220,14 @@ class TwoLevel:
             )
             fitted -= np.matmul(self.woodbury, extra[:, :, None])
         hat -= (fitted[:, :, 0] @ self.injection.T) * self.diagonal
-        return self.target_basis @ hat @ self.source_basis.T
+        back = hat.astype(self.dtype)
+        result: Array = self.target_transform @ back @ self.source_transform.T
+        return result
 
     def apply(self, residual: Array, free: npt.NDArray[np.bool_], out: Array, work: Array) -> float:
         """Set out = M R on the free entries; returns <R, out>. R must be zero off the free set."""
         coarse = self.coarse_inverse(self.restrict(residual) * self.coarse_free)
-        rows = np.ascontiguousarray((self.source @ (coarse * self.coarse_free).T).T)
+        rows = np.ascontiguousarray((self.source_transfer @ (coarse * self.coarse_free).T).T)
         problem = self.objective
         problem.differences(residual, work)
         return float(

@@ -29,7 +29,7 @@ FIT_KEYS = {
 """Settings that a fit of each model depends on."""
 
 SEARCH_KEYS = {
-    "voxel": ("smoothing_grid",),
+    "voxel": ("smoothing_grid", "search_with"),
     "linear": ("smoothing_grid",),
     "low_rank": ("smoothing_grid", "rank_grid"),
     "kernel": ("bandwidth_grid",),
@@ -117,6 +117,11 @@ class Settings(SettingsBase):
     search_tolerance: float = Field(default=1e-3, ge=1e-10, le=1e-2)
     """Accuracy of the fits of the cross-validation, as in tolerance. Their errors differ by much
     more than this between folds."""
+
+    search_with: Literal["model", "linear"] = "model"
+    """Which model's inner folds choose lambda for the voxel model: its own, or those of the linear
+    model, which are a hundred times cheaper on large grids and choose alike where the constraint
+    W >= 0 hardly binds. The errors reported are those of the voxel model either way."""
 
     bootstrap: int = Field(default=0, ge=0, le=10_000)
     """Fits of the linear model to experiments drawn with replacement, for the standard error of

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sparse
 
 from mesomode.connectome.duality import lower_bound
-from mesomode.connectome.newton import FitState, Newton
+from mesomode.connectome.newton import SINGLE_ABOVE, FitState, Newton
 from mesomode.connectome.objective import Array, Objective, Terms
 from mesomode.memory import require_memory
 
@@ -65,8 +65,13 @@ class SplineFit:
 
 
 def memory_needed(targets: int, sources: int) -> int:
-    """Bytes that :func:`fit_spline` allocates: seven float64 matrices and two masks."""
-    return targets * sources * (7 * 8 + 2)
+    """Most bytes that :func:`fit_spline` allocates, but for what is small beside W.
+
+    Four float64 matrices of the size of W, one in float32 and three masks
+    (three matrices and two masks more where all is done in float64).
+    """
+    entries = targets * sources
+    return entries * (4 * 8 + 4 + 3 if entries >= SINGLE_ABOVE else 7 * 8 + 3)
 
 
 def fit_spline(
@@ -83,6 +88,7 @@ def fit_spline(
     bound: bool = True,
     start: npt.ArrayLike | None = None,
     progress: Callable[[FitState], None] | None = None,
+    precision: str = "auto",
 ) -> SplineFit:
     """Fit W >= 0 by nonnegative spline regression, (P1) of Harris et al. (2016).
 
@@ -111,6 +117,9 @@ def fit_spline(
         A nonnegative W to start from instead, such as the fit at another lambda.
     progress : callable, optional
         Called with a :class:`FitState` about once a Hessian product.
+    precision : {"auto", "float32", "float64"}
+        Of the conjugate gradients. W, objective, gradient and the certificate
+        are float64 always.
 
     Returns
     -------
@@ -121,7 +130,7 @@ def fit_spline(
     DataError
         Data that cannot be fitted.
     MemoryLimitError
-        Not enough memory for seven matrices of the size of W.
+        Not enough memory, see :func:`memory_needed`.
     SolverError
         Numbers that are not finite came up.
     """
@@ -134,9 +143,9 @@ def fit_spline(
         "choose fewer regions (atlas.regions), one hemisphere of targets, a coarser resolution, "
         "or a machine with more memory",
     )
-    solver = Newton(objective, tolerance, nonnegative, progress)
+    solver = Newton(objective, tolerance, nonnegative, progress, precision)
     if start is None:
-        solver.solve_unconstrained(START_GAP if nonnegative else tolerance)
+        solver.solve_unconstrained(START_GAP if nonnegative else max(tolerance, 1e-6))
     else:
         np.maximum(np.asarray(start, dtype=np.float64), 0.0, out=solver.weights)
     if solver.undetermined.any():

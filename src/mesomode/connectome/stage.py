@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mesomode.connectome.schemas import (
@@ -239,7 +239,12 @@ def connectome_fold(
     import numpy as np
     import xarray as xr
 
-    from mesomode.connectome.cross_validation import Measured, cross_validate_fold, nested_folds
+    from mesomode.connectome.cross_validation import (
+        Measured,
+        cross_validate_fold,
+        inner_errors,
+        nested_folds,
+    )
     from mesomode.connectome.models import candidates, prediction_path
     from mesomode.seeds import generator
 
@@ -253,19 +258,27 @@ def connectome_fold(
     )
     values = settings.resolved()
     tried = candidates(model, values)
-    path = prediction_path(model, data, grid, values, seed)
+    substitute = model == "voxel" and settings.search_with == "linear" and len(tried) > 1
     total = settings.inner_folds * len(tried) * (len(tried) > 1) + 1
     progress = Progress(logger, f"{model}, fold {fold}", total, unit="fits")
     prediction = np.empty(0)
 
-    def followed(train: np.ndarray, those: Sequence[Any]) -> Iterator[np.ndarray]:
-        nonlocal prediction
-        for prediction in path(train, those):
-            progress.update()
-            yield prediction
+    def path_of(model: str) -> Callable[[np.ndarray, Sequence[Any]], Iterator[np.ndarray]]:
+        path = prediction_path(model, data, grid, values, seed)
+
+        def followed(train: np.ndarray, those: Sequence[Any]) -> Iterator[np.ndarray]:
+            nonlocal prediction
+            for prediction in path(train, those):
+                progress.update()
+                yield prediction
+
+        return followed
 
     measured = Measured(data.projection, data.observed, data.groups.target)
-    result = cross_validate_fold(followed, measured, folds, fold, tried)
+    inner = None
+    if substitute:
+        inner = inner_errors(path_of("linear"), measured, folds.within(fold), tried)
+    result = cross_validate_fold(path_of(model), measured, folds, fold, tried, inner)
     test = folds.outer == fold
     logger.info(
         "%s, fold %d: %s chosen of %d; test voxel %.3f, regional %.3f; training %.3f, %.3f",
