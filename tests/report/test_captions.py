@@ -76,9 +76,9 @@ def test_captions_render(caption, configuration):
         (
             "cross_validation",
             "default",
-            ["5 outer and 5 inner", "3, 30, 300, 3000, 30000; rank 20", "1200 µm;", "0.001"],
+            ["5 outer and 5 inner", "λ of", "; rank 20 of the low-rank", "1200 µm;", "0.001"],
         ),
-        ("projection", "allen", ["both hemispheres", "λ = 30000"]),
+        ("projection", "allen", ["other hemisphere", "λ = 30000"]),
         ("projection", "file", ["the voxel [80, 12, 75] [ap, dv, ml]"]),
         ("residual", "default", ["own of 5 outer folds"]),
         ("residual", "allen", ["fit is that to all experiments"]),

@@ -8,6 +8,7 @@ from mesomode.report.projection import (
     Connections,
     Section,
     draw_projection,
+    mirrored,
     source_at,
     target_at,
 )
@@ -101,11 +102,19 @@ def test_targets_in_both_hemispheres(grid):
     }
     outgoing = np.arange(720.0)
     figure = draw_projection(
-        [Connections("voxel model", outgoing, np.arange(360.0))], 3, **grid, **both
-    )
+        [Connections("voxel model", outgoing, np.arange(360.0))], 3, **grid, **both,
+        contralateral=np.arange(720) >= 360,
+    )  # fmt: skip
     check(figure)
-    left, right = titled(figure.subfigs[0], "From above").get_xlim()
-    assert left < 3.5 and right > 7.9
+    text = texts(figure)
+    assert "Projections of the voxel, other hemisphere: voxel model" in text
+    near, far = (titled(figure.subfigs[i], "From above") for i in range(2))
+    assert near.get_xlim()[0] > 6 and far.get_xlim()[1] < 5
+    assert np.nanmax(near.images[0].get_array()) == 359
+    assert np.nanmax(far.images[0].get_array()) == 719
+    mark = far.lines[-1].get_xdata()[0]
+    assert mark == pytest.approx((113 - voxel[3, 2] + 0.5) / 10), "the mirrored place"
+    assert mirrored(voxel[3], both["target_voxel"]).tolist() == other[3].tolist()
     assert target_at(3, voxel, both["target_voxel"]) == 3
 
 
@@ -192,3 +201,17 @@ def test_predictions_are_those_of_the_cross_validation():
     found = Prediction.out_of_fold(store, "kernel")
     assert found.model == "kernel" and found.held_out.all()
     assert np.array_equal(found.error, store["experiment_error"][1])
+
+
+def test_residuals_of_the_other_hemisphere_have_rows_of_their_own(data):
+    other = data["target_voxel"].copy()
+    other[:, 2] = 113 - other[:, 2]
+    data["target_voxel"] = np.concatenate([data["target_voxel"], other])
+    data["target_region"] = np.tile(data["target_region"], 2)
+    for name in ("observed", "projection_density"):
+        data[name] = np.concatenate([data[name]] * 2)
+    prediction = Prediction("voxel", np.zeros((720, 8)), np.ones(8), np.ones(8, bool))
+    figure = draw_residual(prediction, **data, contralateral=np.arange(720) >= 360)
+    check(figure)
+    assert texts(figure).count("observed, other hemisphere") == 4
+    assert len([a for a in figure.axes if a.get_title(loc="left")]) == 24

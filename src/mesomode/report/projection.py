@@ -140,6 +140,22 @@ def target_at(source: int, source_voxel: np.ndarray, target_voxel: np.ndarray) -
     return int(same[0]) if same.size else None
 
 
+def sides(contralateral: np.ndarray | None, count: int) -> list[tuple[np.ndarray, str]]:
+    """Targets of each hemisphere that has some, and what to add to a title.
+
+    Between the hemispheres of cortex lies so much that both in one picture are small.
+    """
+    other = np.zeros(count, dtype=bool) if contralateral is None else np.asarray(contralateral)
+    both = [(~other, ""), (other, ", other hemisphere")]
+    return [(side, words) for side, words in both if side.any()]
+
+
+def mirrored(place: np.ndarray, voxel: np.ndarray) -> np.ndarray:
+    """The place of a voxel in the other hemisphere, given voxels that lie in both alike."""
+    across = int(voxel[:, 2].min()) + int(voxel[:, 2].max())
+    return np.array([place[0], place[1], across - place[2]])
+
+
 def mark(axes: Axes, x: float, y: float) -> None:
     """Mark a position so that it is seen on any colour."""
     axes.plot(x, y, "+", ms=10, mew=3.4, color=INK, zorder=5)
@@ -157,6 +173,7 @@ def draw_projection(
     target_region: np.ndarray,
     regions: list[dict[str, Any]],
     resolution_um: float,
+    contralateral: np.ndarray | None = None,
 ) -> Figure:
     """Draw what a voxel projects to and what projects to it, from above and in three sections.
 
@@ -170,6 +187,8 @@ def draw_projection(
     source_region, target_region : int array (voxel,)
     regions : list of dict
     resolution_um : float
+    contralateral : bool array (target,), optional
+        Targets in the other hemisphere, which have rows of their own, through the mirrored place.
 
     Returns
     -------
@@ -178,22 +197,30 @@ def draw_projection(
     acronyms = {record["id"]: record["acronym"] for record in regions}
     name = acronyms.get(int(source_region[source]), "?")
     place = source_voxel[source]
-    rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarray, float]] = []
-    for what, voxel, region, values in (
-        ("Projections of", target_voxel, target_region, [c.outgoing for c in connections]),
-        ("Projections to", source_voxel, source_region, [c.incoming for c in connections]),
-    ):
-        known = [(c.title, v) for c, v in zip(connections, values, strict=True) if v is not None]
-        largest = max((float(np.max(v)) for _, v in known), default=0.0)
-        rows += [(f"{what} the voxel: {by}", voxel, region, v, largest) for by, v in known]
+    rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarray, float, np.ndarray]] = []
+    for side, words in sides(contralateral, len(target_voxel)):
+        outgoing = [(c.title, c.outgoing[side]) for c in connections]
+        largest = max(float(np.max(v, initial=0.0)) for _, v in outgoing)
+        at = place if not words else mirrored(place, target_voxel)
+        rows += [
+            (f"Projections of the voxel{words}: {by}", target_voxel[side], target_region[side],
+             v, largest, at)
+            for by, v in outgoing
+        ]  # fmt: skip
+    incoming = [(c.title, c.incoming) for c in connections if c.incoming is not None]
+    largest = max((float(np.max(v)) for _, v in incoming), default=0.0)
+    rows += [
+        (f"Projections to the voxel: {by}", source_voxel, source_region, v, largest, place)
+        for by, v in incoming
+    ]
     figure = new_figure(
         13, 0.5 + 3.0 * len(rows), f"Connections of the voxel {place.tolist()} in {name} (+): "
         f"{' and '.join(c.title for c in connections)}",
     )  # fmt: skip
     parts: Any = np.ravel(figure.subfigures(len(rows), 1, squeeze=False))
-    for part, (title, voxel, region, weights, largest) in zip(parts, rows, strict=True):
+    for part, (title, voxel, region, weights, largest, at) in zip(parts, rows, strict=True):
         part.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
-        _row(part, voxel, region, weights, largest, place, regions, resolution_um)
+        _row(part, voxel, region, weights, largest, at, regions, resolution_um)
     return figure
 
 

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from mesomode.report.models import model_name
+from mesomode.report.projection import sides
 from mesomode.report.space import Dorsal, draw_borders, region_index
 from mesomode.report.style import GREY, INK, PALE, RED, new_figure, styled
 
@@ -110,6 +111,7 @@ def draw_residual(
     target_region: np.ndarray,
     regions: list[dict[str, Any]],
     resolution_um: float,
+    contralateral: np.ndarray | None = None,
 ) -> Figure:
     """Draw observed and predicted projection densities and their difference, from above.
 
@@ -128,12 +130,18 @@ def draw_residual(
     target_region : int array (target,)
     regions : list of dict
     resolution_um : float
+    contralateral : bool array (target,), optional
+        Targets in the other hemisphere, which have rows of their own.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    rows = chosen_experiments(prediction.error)
+    rows = [
+        (place, why, side, words)
+        for place, why in chosen_experiments(prediction.error)
+        for side, words in sides(contralateral, len(target_voxel))
+    ]
     how = "predicted from the others" if prediction.held_out.all() else (
         "fitted" if not prediction.held_out.any() else "fitted or held out")  # fmt: skip
     name = model_name(prediction.model)
@@ -147,12 +155,12 @@ def draw_residual(
             axes.set_axis_off()
         panels[0, 1].text(0.5, 0.5, "no experiment has a defined error", ha="center", color=GREY)
         return figure
-    view = Dorsal(target_voxel, resolution_um)
-    top = view.uppermost(region_index(target_region, regions))
-    for row, (place, why) in zip(panels, rows, strict=True):
-        known = observed[:, place]
-        data = np.where(known, projection_density[:, place], np.nan).astype(np.float64)
-        fitted = np.where(known, prediction.values[:, place], np.nan).astype(np.float64)
+    for row, (place, why, side, words) in zip(panels, rows, strict=True):
+        view = Dorsal(target_voxel[side], resolution_um)
+        top = view.uppermost(region_index(target_region[side], regions))
+        known = observed[side, place]
+        data = np.where(known, projection_density[side, place], np.nan).astype(np.float64)
+        fitted = np.where(known, prediction.values[side, place], np.nan).astype(np.float64)
         images = [view.mean(values) for values in (data, fitted, fitted - data)]
         largest = max(float(np.nanmax(image, initial=0)) for image in images[:2]) or 1.0
         reach = float(np.nanmax(np.abs(images[2]), initial=0)) or 1.0
@@ -161,7 +169,7 @@ def draw_residual(
         reached = source_voxel[injection_density[:, place] > 0]
         held = ", held out" if prediction.held_out[place] and how.startswith("fitted or") else ""
         titles = (
-            f"{experiment[place]}: {why}{held}\nobserved",
+            f"{experiment[place]}: {why}{held}\nobserved{words}",
             f"MSE_rel {100 * prediction.error[place]:.3g} %\npredicted",
             "\npredicted − observed",
         )

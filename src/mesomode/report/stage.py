@@ -249,6 +249,7 @@ def figure_projection(
 
     with open_store(atlas) as grid, _opened(models) as stores:
         places = {**_grid(grid), **_targets(grid)}
+        other = grid["target_hemisphere"].values == CONTRALATERAL
         voxel, region = places["source_voxel"], places["source_region"]
         source = projection.source_at(settings.source_voxel, voxel, region, places["regions"])
         target = projection.target_at(source, voxel, places["target_voxel"])
@@ -261,11 +262,13 @@ def figure_projection(
             weights = store["weights"]
             incoming = None if target is None else weights[target].values
             connections.append(projection.Connections(title, weights[:, source].values, incoming))
-            films.append((title.capitalize(), weights[:, path].values))
-    figure, show = draw_sweep(films, path, **places)
+            films.append((title.capitalize(), weights[:, path].values[~other]))
+    near = {name: places[name][~other] for name in ("target_voxel", "target_region")}
+    figure, show = draw_sweep(films, path, **{**places, **near})
     with atomic_file(gif) as temporary:
         save_film(figure, show, len(path), temporary)
-    _save(projection.draw_projection(connections, source, **places), png, svg, settings)
+    drawn = projection.draw_projection(connections, source, contralateral=other, **places)
+    _save(drawn, png, svg, settings)
 
 
 @step
@@ -313,6 +316,7 @@ def figure_residual(
             projection_density=data["projection_density"].values,
             observed=data["observed"].values,
             injection_density=injection,
+            contralateral=grid["target_hemisphere"].values == CONTRALATERAL,
             **places,
         )
     _save(figure, png, svg, settings)
