@@ -8,11 +8,15 @@ import scipy.sparse as sparse
 from sklearn.base import clone
 
 from mesomode import memory
-from mesomode.connectome import LowRankConnectome, low_rank_solver
+from mesomode.connectome import LowRankConnectome, low_rank_preconditioner, low_rank_solver
 from mesomode.connectome.factored import FactoredWeights
 from mesomode.connectome.laplacian import graph_laplacian
 from mesomode.connectome.low_rank import memory_needed
-from mesomode.connectome.low_rank_preconditioner import FactorPreconditioner, coarse_grid
+from mesomode.connectome.low_rank_preconditioner import (
+    FactorPreconditioner,
+    coarse_grid,
+    missing_cells,
+)
 from mesomode.connectome.low_rank_problem import LowRankProblem
 from mesomode.connectome.low_rank_solver import newton_step, solve
 from mesomode.connectome.low_rank_start import (
@@ -110,12 +114,15 @@ def test_the_preconditioner_is_symmetric_positive_and_close(side, coarse):
     problem = CASES["complement"]
     u, v = factors(problem, 3)
     low = LowRankProblem(*problem, 1e3)
+    missing = ~problem.observed
     if side == "target":
         shape, quadratic = u.shape, low.target_quadratic(v)
-        inverse = FactorPreconditioner(low.target_laplacian, low.weight, None, coarse)
+        inverse = FactorPreconditioner(low.target_laplacian, low.weight, None, missing, coarse)
     else:
         shape, quadratic = v.shape, low.source_quadratic(u)
-        inverse = FactorPreconditioner(low.source_laplacian, low.weight, low.injection, coarse)
+        inverse = FactorPreconditioner(
+            low.source_laplacian, low.weight, low.injection, None, coarse
+        )
     inverse.prepare(quadratic)
     unit = np.eye(shape[0] * shape[1]).reshape(-1, *shape)
     matrix = np.array([quadratic.product(e).ravel() for e in unit])
@@ -124,6 +131,42 @@ def test_the_preconditioner_is_symmetric_positive_and_close(side, coarse):
     assert np.linalg.eigvalsh(approximate).min() > 0
     values = np.linalg.eigvals(approximate @ matrix).real
     assert values.min() > 0.03 and values.max() < 2.5
+
+
+def test_unobserved_entries_do_not_spoil_the_preconditioner():
+    """Where an experiment did not see, the target factor is far less curved."""
+    problem, _ = one_dimensional(1, 60)
+    low = LowRankProblem(*problem, 100.0)
+    u, v = bump_factors(low, 4, np.random.default_rng(0))
+    quadratic = low.target_quadratic(v)
+    unit = np.eye(u.size).reshape(-1, *u.shape)
+    matrix = np.array([quadratic.product(e).ravel() for e in unit])
+    conditions = []
+    for missing in (None, ~problem.observed):
+        inverse = FactorPreconditioner(low.target_laplacian, low.weight, missing=missing)
+        inverse.prepare(quadratic)
+        approximate = np.array([inverse.apply(e).ravel() for e in unit])
+        values = np.linalg.eigvals(approximate @ matrix).real
+        conditions.append(values.max() / values.min())
+    assert conditions[1] < 2.1 < 50 < conditions[0]
+
+
+def test_cells_of_unobserved_entries(monkeypatch):
+    """Single voxels while they are few, then groups that are wholly unobserved."""
+    voxels = np.argwhere(np.ones((12, 12)))
+    missing = np.zeros((144, 3), bool)
+    missing[:, 0] = np.linalg.norm(voxels - 5, axis=1) < 4
+    missing[7, 2] = True
+    laplacian = graph_laplacian(voxels)
+    grid = sparse.csr_array(sparse.eye_array(144)), np.eye(144)
+    cells = missing_cells(laplacian, missing, *grid)
+    assert [len(c) for c in cells] == [missing[:, 0].sum(), 0, 1]
+    np.testing.assert_array_equal(cells[2], np.eye(144)[[7]])
+    monkeypatch.setattr(low_rank_preconditioner, "MISSING_CELLS", 20)
+    grouped = missing_cells(laplacian, missing, *grid)
+    assert 0 < len(grouped[0]) <= 20
+    assert missing[:, 0][grouped[0].any(axis=0)].all()
+    np.testing.assert_allclose((grouped[0] ** 2).sum(axis=1), 1)
 
 
 def test_a_newton_step_reaches_the_minimum_and_never_increases():
@@ -154,7 +197,7 @@ def test_a_newton_step_reaches_the_minimum_and_never_increases():
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("rank", [1, 3])
 def test_the_objective_never_increases_and_factors_are_nonnegative(case, rank):
-    model = fit(CASES[case], rank, tolerance=1e-9, maximum_iterations=60)
+    model = fit(CASES[case], rank, tolerance=1e-9, maximum_iterations=40)
     history = np.array(model.objective_history_)
     assert (np.diff(history) <= 0).all() and history[-1] < history[0]
     assert (model.target_factor_ >= 0).all() and (model.source_factor_ >= 0).all()
@@ -187,7 +230,7 @@ def test_full_rank_attains_the_full_problem(seed, rank):
 def test_distance_to_the_full_fit_falls_with_the_rank():
     problem = random_problem(3, (7, 6, 2), 6)
     best = fit_spline(*problem, LAMBDA, tolerance=1e-8, bound=False)
-    models = [fit(problem, rank, start=best.weights, tolerance=1e-7) for rank in (1, 3, 6, 15)]
+    models = [fit(problem, rank, start=best.weights, tolerance=1e-4) for rank in (1, 3, 6, 15)]
     distance = [model.distance_to(best.weights) for model in models]
     objective = [model.objective_ for model in models]
     assert (np.diff(distance) < 0).all() and (np.diff(objective) < 0).all()
@@ -243,8 +286,8 @@ def test_permuting_experiments_and_voxels():
 def test_single_precision_agrees():
     problem = random_problem(3, (7, 6, 2), 6)
     u, v = bump_factors(LowRankProblem(*problem, LAMBDA), 6, np.random.default_rng(0))
-    double = solve(LowRankProblem(*problem, LAMBDA), u, v, tolerance=1e-5)
-    single = solve(LowRankProblem(*problem, LAMBDA, "float32"), u, v, tolerance=1e-5)
+    double = solve(LowRankProblem(*problem, LAMBDA), u, v, maximum_iterations=50)
+    single = solve(LowRankProblem(*problem, LAMBDA, "float32"), u, v, maximum_iterations=50)
     assert single.target_factor.dtype == np.float32
     assert single.terms.total == pytest.approx(double.terms.total, rel=1e-2)
     assert (np.diff(single.history) <= 0).all()
@@ -314,11 +357,14 @@ def test_nothing_projected():
 
 
 def test_no_penalty_interpolates():
-    problem = one_dimensional(1, 30)[0]
-    problem = problem._replace(projection=np.abs(problem.projection))
-    model = fit(problem, 5, 0.0, tolerance=1e-10, maximum_iterations=2000)
+    """Where experiments do not overlap, in the limit: convergence is slow without the penalty."""
+    x = np.kron(np.eye(3), np.ones((4, 1)))
+    laplacian = graph_laplacian(np.arange(12)[:, None])
+    y = np.random.default_rng(0).uniform(size=(12, 3))
+    problem = Problem(x, y, x == 0, laplacian, laplacian)
+    model = fit(problem, 5, 0.0, tolerance=1e-8, maximum_iterations=500)
     assert model.penalty_ == 0 and np.isfinite(model.weights_).all()
-    assert model.misfit_ < 1e-6 * np.sum(problem.projection**2)
+    assert model.misfit_ < 1e-6 * np.sum(y**2)
 
 
 def test_an_enormous_penalty_gives_a_constant():
@@ -430,8 +476,8 @@ def test_extrapolation_is_what_makes_it_fast():
     problem, _ = one_dimensional(0)
     low = LowRankProblem(*problem, 100.0)
     u, v = factors(problem, 8)
-    plain = solve(low, u, v, maximum_iterations=60, tolerance=0, extrapolate=False)
-    fast = solve(low, u, v, maximum_iterations=60, tolerance=0)
+    plain = solve(low, u, v, maximum_iterations=40, tolerance=0, extrapolate=False)
+    fast = solve(low, u, v, maximum_iterations=40, tolerance=0)
     assert (np.diff(plain.history) <= 0).all()
     assert fast.terms.total < plain.terms.total
     assert low_rank_solver.MOST_MOMENTUM > 1

@@ -67,7 +67,7 @@ class FactorPreconditioner:
         self.basis = np.ascontiguousarray(basis, dtype=self.precision)
         self.transfer = sparse.csr_array(transfer, dtype=self.precision)
         self.restriction = sparse.csr_array(self.transfer.T)
-        self.missing = [] if missing is None else missing_cells(grid, missing, transfer @ basis)
+        self.missing = [] if missing is None else missing_cells(grid, missing, transfer, basis)
         self.rough = 2.0 * weight * float(grid.diagonal().min()) ** 2
 
     def prepare(self, quadratic: Quadratic) -> None:
@@ -80,56 +80,68 @@ class FactorPreconditioner:
         values = np.maximum(values, 0.0)
         self.columns = columns.astype(self.precision)
         self.columns_transposed = np.ascontiguousarray(self.columns.T)
-        self.coarse = (1.0 / (self.values * values + 1.0)).astype(self.precision)
-        if self.missing:
-            self._take_out(np.asarray(quadratic.responses, dtype=np.float64) @ columns, values)
-        self.fine = (1.0 / (self.rough * values + 1.0)).astype(self.precision)
-
-    def _take_out(self, response: Factor, values: Factor) -> None:
-        """Factor I - B^T M^-1 B for the entries that were not observed."""
         inverse = 1.0 / (self.values * values + 1.0)
-        ends = np.cumsum([0] + [len(cells) for cells in self.missing])
-        parts = [slice(a, b) for a, b in pairwise(ends)]
-        matrix = np.eye(ends[-1])
-        for i, cells in enumerate(self.missing):
-            if len(cells):
-                weights = (inverse * response[i]) @ response[: i + 1].T
-                for k in range(i + 1):
-                    if len(self.missing[k]):
-                        block = (cells * weights[:, k]) @ self.missing[k].T
-                        matrix[parts[i], parts[k]] -= block
-        matrix[np.diag_indices_from(matrix)] += 1e-9
-        self.missing_parts = parts
-        self.missing_response = response
-        self.missing_factor = scipy.linalg.cholesky(matrix, lower=True, overwrite_a=True)
-
-    def _put_back(self, coarse: Factor) -> Factor:
-        """M^-1 B (I - B^T M^-1 B)^-1 B^T C for C = M^-1 R in the product of the bases."""
-        value = np.concatenate(
-            [cells @ (coarse @ self.missing_response[i]) for i, cells in enumerate(self.missing)]
-        )
-        solved = scipy.linalg.cho_solve((self.missing_factor, True), value)
-        modes = np.stack(
-            [
-                cells.T @ solved[part]
-                for cells, part in zip(self.missing, self.missing_parts, strict=True)
-            ],
-            axis=1,
-        )
-        return (modes @ self.missing_response) * self.coarse
+        self.coarse = inverse.astype(self.precision)
+        self.removed: Removed | None = None
+        if self.missing:
+            responses = np.asarray(quadratic.responses, dtype=np.float64) @ columns
+            self.removed = Removed(self.missing, responses, inverse)
+        self.fine = (1.0 / (self.rough * values + 1.0)).astype(self.precision)
 
     def apply(self, residual: Factor) -> Factor:
         """An approximate A^-1 R, (voxel, rank)."""
         turned = residual @ self.columns
         coarse = self.basis.T @ combine(self.restriction, turned)
         coarse *= self.coarse
-        if self.missing:
-            coarse += self._put_back(coarse).astype(coarse.dtype)
+        if self.removed is not None:
+            coarse += self.removed.put_back(coarse)
         result = combine(self.transfer, self.basis @ coarse)
         if not self.exact:
             turned *= self.fine
             result += turned
         return np.asarray(result @ self.columns_transposed)
+
+
+class Removed:
+    """The correction of (M - B B^T)^-1 to M^-1, M diagonal in a product of two bases.
+
+    The columns of B are products of a voxel's (or cell's) row of the coarse
+    basis with the response to the experiment that did not observe it.
+
+    Parameters
+    ----------
+    cells : list of (cell, mode)
+        For each experiment.
+    response : (experiment, column)
+        H^T in the basis of the columns.
+    inverse : (mode, column)
+        The diagonal of M^-1.
+    """
+
+    def __init__(self, cells: list[Factor], response: Factor, inverse: Factor) -> None:
+        ends = np.cumsum([0] + [len(rows) for rows in cells])
+        self.parts = [slice(a, b) for a, b in pairwise(ends)]
+        self.cells, self.response, self.inverse = cells, response, inverse
+        matrix = np.eye(ends[-1])
+        for i, rows in enumerate(cells):
+            if len(rows):
+                weights = (inverse * response[i]) @ response[: i + 1].T
+                for k in range(i + 1):
+                    if len(cells[k]):
+                        block = (rows * weights[:, k]) @ cells[k].T
+                        matrix[self.parts[i], self.parts[k]] -= block
+        matrix[np.diag_indices_from(matrix)] += 1e-9
+        self.factor = scipy.linalg.cholesky(matrix, lower=True, overwrite_a=True)
+
+    def put_back(self, right: Factor) -> Factor:
+        """M^-1 B (I - B^T M^-1 B)^-1 B^T C for C = M^-1 R, (mode, column)."""
+        value = np.concatenate(
+            [rows @ (right @ self.response[i]) for i, rows in enumerate(self.cells)]
+        )
+        solved = scipy.linalg.cho_solve((self.factor, True), value)
+        sums = [v.T @ solved[part] for v, part in zip(self.cells, self.parts, strict=True)]
+        result: Factor = (np.stack(sums, axis=1) @ self.response) * self.inverse
+        return result
 
 
 def combine(matrix: sparse.csr_array, factor: Factor) -> Factor:
@@ -140,33 +152,36 @@ def combine(matrix: sparse.csr_array, factor: Factor) -> Factor:
 
 
 def missing_cells(
-    laplacian: sparse.csr_array, missing: npt.NDArray[np.bool_], basis: Factor
+    laplacian: sparse.csr_array,
+    missing: npt.NDArray[np.bool_],
+    transfer: sparse.csr_array,
+    basis: Factor,
 ) -> list[Factor]:
-    """For each experiment, ``basis`` (voxel, mode) on the cells that it leaves wholly unobserved.
+    """For each experiment, the coarse basis (cell, mode) on what it leaves wholly unobserved.
 
     Cells are single voxels where all unobserved entries are at most 600, else
     the groups of ever coarser aggregations until the cells are so few.
     """
-    count = laplacian.shape[0]
-    cells = sparse.csr_array(sparse.eye_array(count))
-    graph = laplacian
-    whole = sparse.csr_array(missing, dtype=np.float64)
+    voxels = sparse.csr_array(missing, dtype=np.float32)
+    cells = sparse.csr_array(sparse.eye_array(laplacian.shape[0]))
+    graph, whole = laplacian, voxels
     while whole.nnz > MISSING_CELLS:
         group = aggregate(graph)
         if int(group.max()) + 1 == graph.shape[0]:
             return []
         graph, join = joined(graph, group)
         cells = sparse.csr_array(join.T @ cells)
-        whole = sparse.csr_array(cells @ missing.astype(np.float64))
+        whole = sparse.csr_array(cells @ voxels)
         whole.data[whole.data < np.repeat(np.diff(cells.indptr), np.diff(whole.indptr))] = 0
         whole.eliminate_zeros()
     size = np.diff(cells.indptr)
-    means = (cells @ basis) / np.sqrt(size)[:, None]
     by_experiment = sparse.csc_array(whole)
-    return [
-        np.ascontiguousarray(means[by_experiment.indices[a:b]])
-        for a, b in pairwise(by_experiment.indptr)
-    ]
+    found = []
+    for first, last in pairwise(by_experiment.indptr):
+        chosen = by_experiment.indices[first:last]
+        mean = sparse.csr_array(cells[chosen] @ transfer) @ basis
+        found.append(np.ascontiguousarray(mean / np.sqrt(size[chosen])[:, None]))
+    return found
 
 
 def joined(

@@ -171,8 +171,8 @@ def newton_step(
 
     On the free entries {f > 0 or g < 0} the quadratic is minimised by a few
     preconditioned conjugate gradients, and the end is projected onto F >= 0.
-    Where the projection loses too much of the decrease, it is continued from
-    there with the entries that are then free (a primal-dual active set). Of the
+    Where the projection loses too much of the decrease, the entries that met
+    the bound are kept at zero and the rest is continued from there. Of the
     ends, each improved along the segment from F, the best is taken.
     """
     preconditioner.prepare(quadratic)
@@ -199,7 +199,7 @@ def newton_step(
                 best = end if share == 1.0 else factor + factor.dtype.type(share) * move
         if not bound.any() or least < SUFFICIENT * expected:
             break
-        free = (end > 0) | (gradient < 0)
+        free &= ~bound
     return np.maximum(best, 0)
 
 
