@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
+from mesomode.connectome.factored_index import split_index
 from mesomode.connectome.scores import sum_groups
 from mesomode.errors import DataError
 from mesomode.memory import require_memory
@@ -122,7 +123,7 @@ class FactoredWeights:
 
     def __getitem__(self, key: Any) -> Any:
         """Weights at an index, as a numpy array (or scalar)."""
-        rows, columns = self._split(key)
+        rows, columns = split_index(key, self.shape)
         u, v = self.target_factor, self.source_factor
         paired = [np.ndim(k) > 0 for k in (rows, columns) if not isinstance(k, slice)]
         if len(paired) == 2 and any(paired):  # two arrays, or one and a number: broadcast
@@ -138,24 +139,6 @@ class FactoredWeights:
             return a @ b if b.ndim <= 1 else a @ b.T
         product = a.reshape(-1, self.rank) @ b.reshape(-1, self.rank).T
         return product.reshape(a.shape[:-1] + b.shape[:-1])
-
-    def _split(self, key: Any) -> tuple[Any, Any]:
-        parts = list(key) if isinstance(key, tuple) else [key]
-        if len(parts) == 1 and _is_matrix_mask(parts[0], self.shape):
-            rows, columns = np.nonzero(parts[0])
-            return rows, columns
-        if any(part is Ellipsis for part in parts):
-            if sum(part is Ellipsis for part in parts) > 1:
-                raise IndexError("an index can have only one ellipsis")
-            place = next(k for k, part in enumerate(parts) if part is Ellipsis)
-            parts[place : place + 1] = [slice(None)] * (3 - len(parts))
-        if len(parts) > 2 or any(part is None for part in parts):
-            raise IndexError("too many indices: weights are (target, source)")
-        parts += [slice(None)] * (2 - len(parts))
-        clean = []
-        for part, count, name in zip(parts, self.shape, ("target", "source"), strict=True):
-            clean.append(_index(part, count, name))
-        return clean[0], clean[1]
 
     def _require(self, count: int) -> None:
         require_memory(
@@ -317,25 +300,3 @@ def _labels(values: Any, count: int, name: str, width: int | None = None) -> Any
     if labels.shape != ((count,) if width is None else (count, width)):
         raise DataError(f"{name} of shape {labels.shape} do not fit to a factor of {count} rows")
     return labels
-
-
-def _is_matrix_mask(part: Any, shape: tuple[int, int]) -> bool:
-    return getattr(part, "dtype", None) == np.bool_ and np.shape(part) == shape
-
-
-def _index(part: Any, count: int, name: str) -> Any:
-    """A slice, an integer or an integer array; masks become positions; bounds are checked."""
-    if isinstance(part, slice):
-        return part
-    index = np.asarray(part)
-    if index.dtype == np.bool_:
-        if index.shape != (count,):
-            raise IndexError(f"a mask of shape {index.shape} for {count} {name} voxels")
-        return np.flatnonzero(index)
-    if index.size == 0:
-        return index.astype(np.int64)
-    if not np.issubdtype(index.dtype, np.integer):
-        raise IndexError(f"{name} indices have to be integers, slices or masks, not {index.dtype}")
-    if (index < -count).any() or (index >= count).any():
-        raise IndexError(f"{name} index out of bounds for {count} voxels")
-    return int(index) if index.ndim == 0 else index
