@@ -93,3 +93,16 @@ def test_numbers(value, text):
 def test_errors_are_shown_where_there_are_some():
     assert style.with_error(14.83, 2.61) == "14.8 ± 2.6"
     assert style.with_error(14.83, np.nan) == "14.8"
+
+
+def test_equal_figures_have_equal_places(tmp_path):
+    """The layout's solver leaves noise in the last digit, seen in one of four drawings."""
+    seen = set()
+    for _ in range(12):
+        figure = style.new_figure(4, 4, "title")
+        for part in figure.subfigures(3, 1, height_ratios=(1, 1.2, 1.1)):
+            image = part.subplots(1, 2)[0].imshow([[0, 1]])
+            part.colorbar(image, ax=part.axes, location="bottom")
+        style.save_figure(figure, tmp_path / "a.svg", dpi=60)
+        seen.add((tmp_path / "a.svg").read_bytes())
+    assert len(seen) == 1

@@ -22,6 +22,7 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442",
@@ -35,6 +36,8 @@ MUTED = (
 """The same for up to ten categories (after Tol 2021)."""
 INK, GREY, PALE = "#222222", "#767676", "#d9d9d9"
 SEQUENTIAL = "viridis"
+PLACES = 9
+"""Decimals of places in a figure, as shares of its size."""
 STYLE: Any = {
     "axes.edgecolor": INK,
     "axes.grid": False,
@@ -119,7 +122,34 @@ def save_figure(figure: Figure, path: Path, *, dpi: int, svg_text: str = "paths"
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
         matplotlib.rcParams["svg.fonttype"] = "path" if svg_text == "paths" else "none"
+        settle(figure, dpi)
         figure.savefig(path, dpi=dpi, metadata=metadata)
+
+
+def settle(figure: Figure, dpi: int) -> None:
+    """Lay a figure out for good, free of the last digits.
+
+    The solver of the layout orders its equations by memory address, so that
+    places differ in the sixteenth digit from one drawing to the next, and with
+    them the names of things in an SVG.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    dpi : int
+        Pixels an inch, for the size of letters.
+    """
+    figure.set_dpi(dpi)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    parts: list[Any] = list(figure.subfigs)
+    while parts:
+        part = parts.pop()
+        parts += part.subfigs
+        part.bbox_relative.set_points(part.bbox_relative.get_points().round(PLACES))
+    for axes in figure.axes:
+        place = axes.get_position(original=True)
+        axes.set_position(Bbox(place.get_points().round(PLACES)), which="original")
 
 
 def region_colour(region: dict[str, Any]) -> tuple[float, float, float]:
