@@ -63,7 +63,7 @@ rule connectome_model:
         f"{RUN}/benchmarks/connectome_{{model}}.tsv"
     wildcard_constraints:
         model="linear|low_rank|regional|kernel|distance",
-    threads: 2
+    threads: 1
     resources:
         mem_mb=megabytes(800, per_pair=60),
         runtime=minutes(30),
@@ -150,7 +150,7 @@ rule connectome_coverage:
         f"{RUN}/logs/connectome_coverage.log",
     benchmark:
         f"{RUN}/benchmarks/connectome_coverage.tsv"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=megabytes(800, per_pair=60),
         runtime=minutes(30),
