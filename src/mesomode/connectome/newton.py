@@ -174,6 +174,15 @@ class Newton:
             kernels.scale_and_add(square / before, self.direction, self.scratch)
         return decrease
 
+    def change_smoothing(self, smoothing: float) -> None:
+        """Go on with another lambda, from the present W."""
+        self.objective.set_smoothing(smoothing)
+        self.preconditioner.refresh()
+        self.curvature = self.objective.largest_curvature()
+        self.history, self.products, self.converged = [], 0, False
+        self.begun = time.monotonic()
+        self.state = replace(self.state, step=0)
+
     def precondition(self) -> float:
         """Put M R into ``scratch``; returns <R, M R>."""
         square = self.preconditioner.apply(self.residual, self.free, self.scratch, self.work)
@@ -276,7 +285,7 @@ class Newton:
 
 def halves(matrix: Array) -> tuple[Array, Array]:
     """Two float32 matrices in the memory of a float64 one of the same shape."""
-    flat = matrix.reshape(-1).view(np.float32)
+    flat: Any = matrix.reshape(-1).view(np.float32)
     return flat[: matrix.size].reshape(matrix.shape), flat[matrix.size :].reshape(matrix.shape)
 
 

@@ -137,27 +137,39 @@ def fit_spline(
     objective = Objective(
         injection, projection, observed, source_laplacian, target_laplacian, smoothing
     )
+    require_fit_memory(objective)
+    solver = Newton(objective, tolerance, nonnegative, progress, precision)
+    if start is None:
+        solver.solve_unconstrained(START_GAP if nonnegative else max(tolerance, 1e-6))
+    else:
+        np.maximum(np.asarray(start, dtype=np.float64), 0.0, out=solver.weights)
+    hold_to_constraints(solver)
+    return finish(solver, maximum_steps, bound and nonnegative)
+
+
+def require_fit_memory(objective: Objective) -> None:
+    """Refuse a fit that the memory does not suffice for."""
     require_memory(
         memory_needed(*objective.shape),
         f"fitting {objective.shape[0]} x {objective.shape[1]} voxel weights",
         "choose fewer regions (atlas.regions), one hemisphere of targets, a coarser resolution, "
         "or a machine with more memory",
     )
-    solver = Newton(objective, tolerance, nonnegative, progress, precision)
-    if start is None:
-        solver.solve_unconstrained(START_GAP if nonnegative else max(tolerance, 1e-6))
-    else:
-        np.maximum(np.asarray(start, dtype=np.float64), 0.0, out=solver.weights)
+
+
+def hold_to_constraints(solver: Newton) -> None:
+    """Project W onto what is allowed: zero where undetermined, nonnegative if asked."""
     if solver.undetermined.any():
         solver.weights[solver.undetermined[solver.target_component]] = 0.0
-    if nonnegative:
+    if solver.nonnegative:
         np.maximum(solver.weights, 0.0, out=solver.weights)
+
+
+def finish(solver: Newton, maximum_steps: int, bound: bool) -> SplineFit:
+    """Iterate from the solver's present W, prove the gap if asked, and collect the results."""
     solver.iterate(maximum_steps)
+    gap_bound = _prove(solver, maximum_steps) if bound else float("nan")
     last = solver.history[-1]
-    gap_bound = float("nan")
-    if bound and nonnegative:
-        gap_bound = _prove(solver, tolerance, maximum_steps)
-        last = solver.history[-1]
     return SplineFit(
         weights=solver.weights,
         terms=solver.terms,
@@ -174,9 +186,10 @@ def fit_spline(
     )
 
 
-def _prove(solver: Newton, tolerance: float, maximum_steps: int) -> float:
+def _prove(solver: Newton, maximum_steps: int) -> float:
     """Bound the gap, iterating further while the bound is above the tolerance; returns it."""
-    converged, lower, before = solver.converged, -np.inf, np.inf
+    converged, tolerance = solver.converged, solver.tolerance
+    lower, before = -np.inf, np.inf
     for _ in range(PROOFS):
         total = solver.terms.total
         if total <= solver.floor:
