@@ -230,6 +230,25 @@ def test_too_few_steps_are_admitted():
     assert not result.converged
 
 
+@pytest.mark.parametrize("targets", [None, (5, 4, 3)])
+@pytest.mark.parametrize("factor", [1e-30, 1.0, 1e30])
+def test_single_precision_steps_lead_to_the_same_weights(two_levels, factor, targets):
+    """And the certificate, calculated in float64, is as good."""
+    problem = random_problem(20, targets=targets)
+    problem = problem._replace(projection=factor * problem.projection)
+    double = fit(problem, 2.0, precision="float64")
+    single = fit(problem, 2.0, precision="float32")
+    assert single.converged
+    assert np.linalg.norm(single.weights - double.weights) < 1e-6 * np.linalg.norm(double.weights)
+    assert_allclose(single.terms.total, double.terms.total, rtol=1e-9)
+    assert 0 <= single.gap_bound < 1e-8
+    linear = [
+        fit(problem, 2.0, precision=p, nonnegative=False, tolerance=1e-8).weights
+        for p in ("float32", "float64")
+    ]
+    assert np.linalg.norm(linear[0] - linear[1]) < 1e-5 * np.linalg.norm(linear[1])
+
+
 def test_numbers_beyond_double_precision():
     problem = random_problem(3)
     with pytest.raises(SolverError, match="not finite"), np.errstate(all="ignore"):
@@ -237,7 +256,7 @@ def test_numbers_beyond_double_precision():
 
 
 def test_memory_is_stated_before_it_is_taken():
-    with pytest.raises(MemoryLimitError, match=r"3.26 GB are needed and 1 GB are available"):
+    with pytest.raises(MemoryLimitError, match=r"2.19 GB are needed and 1 GB are available"):
         require_memory(spline.memory_needed(7500, 7500), "fitting", "use less", available=10**9)
 
 
@@ -248,22 +267,50 @@ def relative_error(weights: np.ndarray, truth: np.ndarray) -> float:
     return float(np.linalg.norm(weights - truth) / np.linalg.norm(truth))
 
 
-@pytest.mark.slow
-def test_one_dimensional_problem_of_the_paper():
-    """The paper reports 11 % on one draw; without Omega or smoothing it is visibly wrong."""
-    errors, without_mask = [], []
-    for seed in range(20):
-        problem, truth = one_dimensional(seed)
-        result = fit(problem, 100.0, tolerance=1e-4, bound=False)
+def errors(seeds: range, injections: str, **options) -> list[float]:
+    """Relative errors of the fits at the paper's lambda."""
+    found = []
+    for seed in seeds:
+        problem, truth = one_dimensional(seed, injections=injections)
+        result = fit(problem, 100.0, tolerance=1e-4, bound=False, **options)
         assert result.converged
-        errors.append(relative_error(result.weights, truth))
-        if seed < 5:
-            blind = problem._replace(observed=np.ones_like(problem.observed))
-            result = fit(blind, 100.0, tolerance=1e-2, bound=False)
-            without_mask.append(relative_error(result.weights, truth))
-    assert 0.09 < np.mean(errors) < 0.17
-    assert min(errors) < 0.11 < max(errors)
-    assert (np.array(without_mask) > 2 * np.array(errors[:5])).all()
+        found.append(relative_error(result.weights, truth))
+    return found
+
+
+@pytest.mark.slow
+def test_error_where_the_bump_is_covered():
+    """The paper: 11.1 % on one draw, said to cover the bump well. Here the mean is 10.9 %."""
+    found = errors(range(20), "covering")
+    assert 0.10 < np.mean(found) < 0.12
+
+
+@pytest.mark.slow
+def test_error_for_any_injections():
+    """Where the bump may be missed the mean is 14.2 %, and the spread wide."""
+    found = errors(range(20), "random")
+    assert 0.13 < np.mean(found) < 0.155
+    assert min(found) < 0.06
+    assert max(found) > 0.2
+
+
+@pytest.mark.slow
+def test_figure_2_of_the_paper():
+    """With the injections of the figure: 7.1 % where the paper reports 11.1 %.
+
+    Why lower is not known; a descent stopped early passes through all errors above.
+    """
+    found = errors(range(20), "figure")
+    assert 0.068 < np.mean(found) < 0.074
+    problem, truth = one_dimensional(0, injections="figure")
+    blind = problem._replace(observed=np.ones_like(problem.observed))
+    weights = fit(blind, 100.0, tolerance=1e-2, bound=False).weights
+    assert relative_error(weights, truth) > 0.8
+    assert 6 < weights.max() < 9  # the colours of the paper's panel end between 6 and 7
+    rough = fit_without_smoothing(*problem[:3]).weights
+    assert relative_error(rough, truth) > 0.7
+    outside = ~problem.injection.any(axis=1)
+    assert (rough[:, outside] == 0).all()  # nothing is interpolated
 
 
 def test_one_dimensional_problem_without_smoothing():
