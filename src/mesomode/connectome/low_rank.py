@@ -16,6 +16,7 @@ from mesomode.connectome.low_rank_start import (
     bump_factors,
     nonnegative_factors,
     truncated,
+    weight_factors,
 )
 from mesomode.connectome.model import (
     Array,
@@ -146,9 +147,9 @@ class LowRankConnectome(ConnectomeModel):
             L_x and L_y, from
             :func:`~mesomode.connectome.laplacian.graph_laplacian`.
         start : (target, source), optional
-            Weights such as those of (P1) or of the linear model, dense or in
-            factors: the first fit starts from their nonnegative double singular
-            value decomposition.
+            Weights such as those of (P1) or of the linear model: the first fit
+            starts from smooth nonnegative factors of dense ones, or from the
+            nonnegative double singular value decomposition of factored ones.
         progress : callable, optional
             Called after every sweep with its number and the objective's terms.
 
@@ -222,12 +223,10 @@ class LowRankConnectome(ConnectomeModel):
             )
         if isinstance(weights, FactoredWeights):
             vectors = truncated(weights.target_factor, weights.source_factor, self.rank)
-        else:
-            if not np.isfinite(weights).all():
-                raise DataError("the weights to start from are not all finite")
-            identity = np.eye(weights.shape[1])
-            vectors = truncated(weights.astype(np.float64), identity, self.rank)
-        return nonnegative_factors(*vectors, self.rank)
+            return nonnegative_factors(*vectors, self.rank)
+        if not np.isfinite(weights).all():
+            raise DataError("the weights to start from are not all finite")
+        return weight_factors(problem, weights, self.rank, generator)
 
     def _store(self, fit: LowRankFit) -> None:
         self.target_factor_, self.source_factor_ = fit.target_factor, fit.source_factor

@@ -8,8 +8,10 @@ import scipy.linalg
 import scipy.sparse as sparse
 
 from mesomode.connectome.low_rank_problem import Factor, LowRankProblem
+from mesomode.connectome.low_rank_solver import solve
 
 LEAST_DIFFUSION, MOST_DIFFUSION = 20, 400  # steps
+FITTING = 60  # sweeps, at most, that fit factors to given weights
 FILLING = 10  # steps of diffusion that fill unobserved targets
 
 
@@ -93,14 +95,56 @@ def bump_factors(
     nothing to add and are zero.
     """
     projection, kernel = kernel_factors(problem)
+    source = bumps(problem, rank, generator)
+    return projection @ (kernel.T @ means(source)), source
+
+
+def weight_factors(
+    problem: LowRankProblem,
+    weights: npt.NDArray[np.floating],
+    rank: int,
+    generator: np.random.Generator,
+    sweeps: int = FITTING,
+) -> tuple[Factor, Factor]:
+    """Nonnegative factors of given dense weights, smooth by the penalty of the problem.
+
+    Starts from the weights averaged over bumps, and minimises
+    s |U V^T - W|^2 + the penalty of (P2) with s = |X|^2 / n_x: (P2) itself for
+    experiments that each inject one voxel. Plain factors of W are of no use
+    as a start: what they miss of W is little but rough.
+    """
+    targets, sources = problem.shape
+    root = float(np.sqrt(problem.injection.multiply(problem.injection).sum() / sources))
+    positive = np.maximum(weights, 0).astype(problem.precision)
+    every = LowRankProblem(
+        sparse.csr_array(sparse.eye_array(sources) * root),
+        positive * root,
+        np.ones((targets, sources), np.bool_),
+        problem.source_laplacian,
+        problem.target_laplacian,
+        problem.weight,
+        problem.precision,
+    )
+    source = bumps(problem, rank, generator)
+    found = solve(
+        every, positive @ means(source), source, tolerance=1e-3, maximum_iterations=sweeps
+    )
+    return found.target_factor, found.source_factor
+
+
+def bumps(problem: LowRankProblem, rank: int, generator: np.random.Generator) -> Factor:
+    """A partition of unity of the source grid around random voxels: (source, rank)."""
     count = min(rank, problem.shape[1])
     seeds = generator.choice(problem.shape[1], count, replace=False)
     source = np.zeros((problem.shape[1], rank), problem.precision)
     source[seeds, np.arange(count)] = 1
-    if count < problem.shape[1]:
-        source = diffused(problem.source_laplacian, source)
+    return diffused(problem.source_laplacian, source) if count < problem.shape[1] else source
+
+
+def means(source: Factor) -> Factor:
+    """Bumps divided by their sums, so that they take means."""
     amount = source.sum(axis=0)
-    return projection @ ((kernel.T @ source) / np.where(amount > 0, amount, 1)), source
+    return source / np.where(amount > 0, amount, 1)
 
 
 def diffused(laplacian: sparse.csr_array, densities: Factor) -> Factor:
