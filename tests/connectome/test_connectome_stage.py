@@ -145,7 +145,7 @@ def test_voxel_model_carries_its_certificate(inputs, voxel):
     assert_allclose(found["objective"], objective.value(weights).total, rtol=1e-5)
     assert_allclose(found["objective"], found["misfit"] + found["penalty"], rtol=1e-12)
     assert found["kkt_residual"] <= 1e-6
-    assert found["gap_estimate"] <= 1e-6
+    assert found["gap_estimate"] <= 1e-5
     assert found["gap_bound"] <= 1e-5
     assert found["undetermined_fraction"] == 0
     assert found["step_kkt_residual"][-1] == found["kkt_residual"]

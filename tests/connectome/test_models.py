@@ -74,11 +74,11 @@ def test_small_injections_count_as_much_as_large_ones():
 
 def test_candidates_are_the_grids():
     values = Settings(rank_grid=(5, 2), smoothing_grid=(10.0, 1.0)).resolved()
-    assert candidates("voxel", values) == [{"smoothness": 1.0}, {"smoothness": 10.0}]
+    assert candidates("voxel", values) == [{"smoothness": 10.0}, {"smoothness": 1.0}]
     assert [c["rank"] for c in candidates("low_rank", values)] == [2, 2, 5, 5]
     assert candidates("regional", values) == [{}]
     published = candidates("linear", Settings().resolved())
-    assert [c["smoothness"] for c in published] == [10.0**power for power in range(3, 13)]
+    assert [c["smoothness"] for c in published] == [10.0**power for power in range(12, 2, -1)]
     assert chosen_parameters("voxel", Settings().resolved()) == {"smoothness": 1e5}
     assert chosen_parameters("kernel", Settings().resolved()) == {"bandwidth": 500.0}
 

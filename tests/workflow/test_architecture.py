@@ -82,7 +82,7 @@ def test_the_reader_of_imports_sees_every_form(tmp_path, monkeypatch):
 @pytest.mark.parametrize("folder", sorted({f.parent.name for f in PACKAGE.glob("*/*.py")}))
 def test_only_stage_py_opens_doors(folder):
     for file in (PACKAGE / folder).rglob("*.py"):
-        if file.name != "stage.py":
+        if file.name not in ("stage.py", "schemas.py"):  # schemas say what stores hold
             doors = {m for m in imports(file) for door in DOORS if is_or_below(m, door)}
             assert not doors, f"{file.relative_to(ROOT)} imports {sorted(doors)}"
 

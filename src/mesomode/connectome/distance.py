@@ -88,7 +88,7 @@ class DistanceConnectome(ConnectomeModel):
         x, y, omega = training_data(X, Y, observed, experiment_weight)
         self._source = checked_positions(source_position, len(x), "source_position")
         self._target = checked_positions(target_position, len(y), "target_position")
-        self.distance_: Array = self._knots(x)
+        self.distance_: Array = self._knots(x, omega)
         count = len(self.distance_)
         gram, right = np.zeros((count, count)), np.zeros(count)
         for rows, design in self._designs(x):
@@ -126,8 +126,12 @@ class DistanceConnectome(ConnectomeModel):
             prediction[:, rows] = (design @ self.profile_).T
         return prediction
 
-    def _knots(self, injection: Array) -> Array:
-        """Distances of the knots."""
+    def _knots(self, injection: Array, observed: npt.NDArray[np.bool_]) -> Array:
+        """Distances of the knots: from the shortest observed one, below which f is constant.
+
+        What is close to an injection is not observed, and a line through the
+        next points would be free to go anywhere there.
+        """
         if np.ndim(self.bins) == 1:
             knots = np.asarray(self.bins, dtype=np.float64)
             if len(knots) < 2 or not np.isfinite(knots).all() or (np.diff(knots) <= 0).any():
@@ -139,7 +143,11 @@ class DistanceConnectome(ConnectomeModel):
             raise DataError(f"bins = {self.bins!r} is neither a positive number nor knots")
         injected = np.ascontiguousarray(self._source[injection.any(axis=1)])
         longest = _longest_distance(self._target, injected)
-        return np.linspace(0.0, longest or 1.0, int(self.bins) + 1)
+        source, experiment = np.nonzero(injection)
+        shortest = _shortest_distance(self._target, self._source, source, experiment, observed)
+        if not shortest < longest:
+            shortest = 0.0
+        return np.linspace(shortest, longest or 1.0, int(self.bins) + 1)
 
     def _designs(self, injection: Array) -> Iterator[tuple[slice, Array]]:
         """Yield slices of the targets, and (target, experiment, knot): what f's values do there."""
@@ -192,6 +200,17 @@ def _longest_distance(targets, sources):
         for s in range(len(sources)):
             longest[t] = max(longest[t], _distance(targets[t], sources[s]))
     return longest.max()
+
+
+@njit(**OPTIONS)
+def _shortest_distance(targets, sources, source, experiment, observed):
+    """Shortest distance of an observed target from a source injected in that experiment."""
+    shortest = np.full(len(targets), np.inf)
+    for t in prange(len(targets)):
+        for i in range(len(source)):
+            if observed[t, experiment[i]]:
+                shortest[t] = min(shortest[t], _distance(targets[t], sources[source[i]]))
+    return shortest.min()
 
 
 @njit(**OPTIONS)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from mesomode.connectome.cross_validation import Path
     from mesomode.connectome.experiments import Experiments
-    from mesomode.connectome.linear_fit import LinearFit
-    from mesomode.connectome.linear_problem import LinearProblem
     from mesomode.connectome.spectral import SpectralBasis
 
 Array = npt.NDArray[np.float64]
@@ -94,7 +92,8 @@ def candidates(model: str, settings: Mapping[str, Any]) -> list[Candidate]:
         Settings of the stage, ``smoothing_grid`` resolved.
     """
     if model in ("voxel", "linear"):
-        return [{"smoothness": value} for value in sorted(settings["smoothing_grid"])]
+        values = sorted(settings["smoothing_grid"], reverse=True)  # fitted from large to small
+        return [{"smoothness": value} for value in values]
     if model == "low_rank":
         ranks = settings["rank_grid"] or (settings["rank"],)
         pairs = product(sorted(ranks), sorted(settings["smoothing_grid"]))
@@ -185,31 +184,64 @@ def prediction_path(
     tolerance = settings["search_tolerance"]
     loose = dict(settings) | {"tolerance": tolerance, "restarts": 1}
     weights = experiment_weights(data.injection, settings["experiment_weight"])
+    if model == "linear":
+        return _linear_path(data, grid, weights, tolerance)
+    if model == "voxel":
+        return _voxel_path(data, grid, weights, loose)
     keywords = grid.keywords(model)
-    # The linear model is cheap on a whole path, and where the nonnegative one starts.
-    linear = _linear_problem(data, grid, weights) if model in ("linear", "voxel") else None
 
     def path(train: Mask, tried: Sequence[Candidate]) -> Iterator[Array]:
         injection, projection, observed = data.select(train)
-        problem = None if linear is None else linear.subset(train)
-        unconstrained: LinearFit | None = None
         for candidate in tried:
-            start = {}
-            if problem is not None:
-                unconstrained = problem.solve(candidate["smoothness"], tolerance, unconstrained)
-                if model == "linear":
-                    yield unconstrained.predict(data.injection)
-                    continue
-                start = {"start": unconstrained.weights()}
             fitted = estimator(model, candidate, loose, seed).fit(
                 injection.T,
                 projection.T,
                 observed.T,
                 experiment_weight=None if weights is None else weights[train],
                 **keywords,
-                **start,
             )
             yield fitted.predict(data.injection.T).T
+
+    return path
+
+
+def _linear_path(data: Experiments, grid: Grid, weights: Array | None, tolerance: float) -> Path:
+    """As :func:`prediction_path`; the eigenmodes serve all folds and all lambda."""
+    from mesomode.connectome.linear_problem import LinearProblem
+
+    problem = LinearProblem(data.injection, data.projection, data.observed, *grid_bases(grid))
+    if weights is not None:
+        problem = problem.weighted(weights)
+
+    def path(train: Mask, tried: Sequence[Candidate]) -> Iterator[Array]:
+        values = [candidate["smoothness"] for candidate in tried]
+        for fit in problem.subset(train).path(values, tolerance):
+            yield fit.predict(data.injection)
+
+    return path
+
+
+def _voxel_path(
+    data: Experiments, grid: Grid, weights: Array | None, settings: Mapping[str, Any]
+) -> Path:
+    """As :func:`prediction_path`; each fit starts from that of the next larger lambda."""
+    from mesomode.connectome.path import fit_path
+
+    root = np.ones(data.count) if weights is None else np.sqrt(weights)
+
+    def path(train: Mask, tried: Sequence[Candidate]) -> Iterator[Array]:
+        injection, projection, observed = data.select(train)
+        fits = fit_path(
+            root[train] * injection,
+            root[train] * projection,
+            observed,
+            *grid.laplacians,
+            [candidate["smoothness"] for candidate in tried],
+            tolerance=settings["tolerance"],
+            maximum_steps=settings["maximum_iterations"],
+        )
+        for _, fit in fits:
+            yield fit.weights @ data.injection
 
     return path
 
@@ -222,13 +254,3 @@ def grid_bases(grid: Grid) -> tuple[SpectralBasis, SpectralBasis]:
     basis = SpectralBasis.of(source)
     same = source.shape == target.shape and abs(source - target).sum() == 0
     return basis, basis if same else SpectralBasis.of(target)
-
-
-def _linear_problem(data: Experiments, grid: Grid, weights: Array | None) -> LinearProblem:
-    """The linear model of all experiments, of which it takes subsets."""
-    from mesomode.connectome.linear_problem import LinearProblem
-
-    root = np.ones(data.count) if weights is None else np.sqrt(weights)
-    return LinearProblem(
-        root * data.injection, root * data.projection, data.observed, *grid_bases(grid)
-    )
