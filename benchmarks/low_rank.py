@@ -169,7 +169,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spacing", type=float, default=0.155, help="voxel edge, mm")
     parser.add_argument("--smoothing", type=float, default=100.0)
-    parser.add_argument("--limit", type=float, default=90.0, help="seconds for each fit")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds for each fit")
     parser.add_argument("--rank", type=int, nargs="+", default=[20, 160])
     arguments = parser.parse_args()
     threads = int(os.environ.get("OMP_NUM_THREADS", "1"))

@@ -43,13 +43,14 @@ def memory_needed(
 
     Twelve arrays of the size of both factors, a working copy of Y and two more
     for the filling of the start, Omega and the list of unobserved entries (as
-    if a tenth were unobserved), a block of rows of Y and the rank x rank
-    matrices.
+    if a tenth were unobserved), the coarse grids of the preconditioner, a block
+    of rows of Y and the rank x rank matrices.
     """
     size = np.dtype(precision).itemsize
     factors = FACTORS * (n_target + n_source) * rank * size
     data = n_target * n_experiment * (3 * size + 1 + 2) + n_source * n_experiment * 2 * size
-    return factors + data + CHUNK * n_experiment * 16 + 12 * rank**2 * 8
+    coarse = (n_target + n_source) * 1500 + 30_000_000  # sparse interpolation, its basis
+    return factors + data + coarse + CHUNK * n_experiment * 16 + 12 * rank**2 * 8
 
 
 class LowRankConnectome(ConnectomeModel):

@@ -130,8 +130,14 @@ class Removed:
                     if len(cells[k]):
                         block = (rows * weights[:, k]) @ cells[k].T
                         matrix[self.parts[i], self.parts[k]] -= block
-        matrix[np.diag_indices_from(matrix)] += 1e-9
-        self.factor = scipy.linalg.cholesky(matrix, lower=True, overwrite_a=True)
+        extra = 1e-9
+        while True:  # what rounding took from positive definiteness
+            try:
+                loaded = matrix + extra * np.eye(len(matrix))
+                self.factor = scipy.linalg.cholesky(loaded, lower=True)
+                return
+            except np.linalg.LinAlgError:
+                extra *= 100.0
 
     def put_back(self, right: Factor) -> Factor:
         """M^-1 B (I - B^T M^-1 B)^-1 B^T C for C = M^-1 R, (mode, column)."""
