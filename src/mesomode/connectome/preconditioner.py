@@ -15,7 +15,7 @@ from scipy.optimize import linprog
 from mesomode.connectome import kernels
 from mesomode.connectome.objective import Array, Objective
 
-EXACT_BELOW = 600  # grids up to this many voxels are their own coarse grid
+EXACT_BELOW = 200  # grids up to this many voxels are their own coarse grid
 SMOOTHINGS = 2  # of the aggregates
 COARSE_PINNED = 0.05  # a coarse entry is dropped where more than this share is pinned to zero
 UNOBSERVED_LIMIT = 3000  # most unobserved entries (or wholly unobserved aggregates) taken in
