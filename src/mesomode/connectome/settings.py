@@ -110,7 +110,7 @@ class Settings(SettingsBase):
     """Ranks among which cross-validation chooses. null: the rank of the key rank alone."""
 
     bandwidth_grid: tuple[float, ...] = Field(
-        default=(100.0, 200.0, 300.0, 500.0, 800.0, 1200.0), min_length=1
+        default=(50.0, 100.0, 200.0, 300.0, 500.0, 800.0), min_length=1
     )
     """Bandwidths of the kernel model in micrometres among which cross-validation chooses."""
 
