@@ -84,7 +84,8 @@ def test(options: list[str]) -> int:
     if "-n" not in options:
         # a file stays on one process, which shares its costly runs of the pipeline
         options = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    # one process a core is enough
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     command = [str(PYTHON), "-m", "pytest", *options]
     return subprocess.call(command, cwd=ROOT, env=environment)
 
