@@ -1,5 +1,6 @@
 """The nonnegative spline regression: solutions, certificates and invariances."""
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.optimize import minimize
 from mesomode.connectome import preconditioner, spline
 from mesomode.connectome.laplacian import graph_laplacian
 from mesomode.connectome.limits import fit_without_smoothing
+from mesomode.connectome.newton import SINGLE_ABOVE
 from mesomode.connectome.objective import Objective
 from mesomode.connectome.spline import fit_spline
 from mesomode.errors import MemoryLimitError, SolverError
@@ -258,6 +260,24 @@ def test_numbers_beyond_double_precision():
 def test_memory_is_stated_before_it_is_taken():
     with pytest.raises(MemoryLimitError, match=r"2.19 GB are needed and 1 GB are available"):
         require_memory(spline.memory_needed(7500, 7500), "fitting", "use less", available=10**9)
+
+
+@pytest.mark.slow
+def test_memory_taken_is_the_memory_stated():
+    """Proof included, less than six matrices where conjugate gradients are in float32."""
+    problem = random_problem(32, shape=(13, 13, 10), experiments=6)
+    problem = problem._replace(observed=np.ones_like(problem.observed))
+    size = len(problem.injection) * len(problem.projection)
+    assert size > SINGLE_ABOVE
+    fit(problem, 1e3, tolerance=1e-2)  # compile first
+    tracemalloc.start()
+    result = fit(problem, 1e3, tolerance=1e-3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0 <= result.gap_bound <= 1e-3
+    stated = spline.memory_needed(len(problem.projection), len(problem.injection))
+    assert 8 * 3 * size < stated < 8 * 5 * size
+    assert peak < 8 * 6 * size
 
 
 # The paper's one-dimensional problem
