@@ -59,7 +59,8 @@ class Plan:
                 f"the networks are to be made from the model {wanted!r}, which is not fitted",
                 where="network.connectome",
                 why=f"connectome.models is [{', '.join(fitted)}]",
-                remedy=f"add {wanted} to connectome.models, or choose another network.connectome",
+                remedy=f"add {wanted} to connectome.models, or choose another network.connectome; "
+                "all keys are explained in workflow/reference/config.md",
             )
 
     def _raw_name(self) -> str:

@@ -95,12 +95,13 @@ class Settings(SettingsBase):
     """How much each experiment counts: 'equal', or in inverse proportion to the square of its
     injected amount, so that small injections count as much as large ones."""
 
-    outer_folds: int = Field(default=5, ge=0, le=50)
+    outer_folds: int = Field(default=3, ge=0, le=50)
     """Parts into which the experiments are split; each is predicted from the others. 0: no
-    cross-validation."""
+    cross-validation; 5 as published (Harris et al. 2016)."""
 
-    inner_folds: int = Field(default=5, ge=2, le=50)
-    """Parts of the others among which lambda, rank and bandwidth are chosen, in each fold."""
+    inner_folds: int = Field(default=3, ge=2, le=50)
+    """Parts of the others among which lambda, rank and bandwidth are chosen, in each fold; 5 as
+    published."""
 
     smoothing_grid: tuple[float, ...] | None = Field(default=None, min_length=1)
     """Values of lambda among which cross-validation chooses. null: 1e3, 1e4 ... 1e12 as published
