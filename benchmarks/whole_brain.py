@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mesomode.connectome import low_rank_solver
+from mesomode.connectome import low_rank_block
 from mesomode.connectome.factored import FactoredWeights
 from mesomode.connectome.laplacian import graph_laplacian
 from mesomode.connectome.low_rank import LowRankConnectome, memory_needed
@@ -131,8 +131,8 @@ def run(
 ) -> dict[str, Any]:
     """One fit in this process; its measures as a dictionary.
 
-    ``fixed_work`` leaves each sweep one round of conjugate gradients for each factor; it has up
-    to eight, as the bound asks for.
+    ``fixed_work`` leaves each sweep its conjugate gradients alone; else gradient steps follow
+    them where the bound asks for it.
     """
     begin = time.perf_counter()
     data = problem(targets, sources, experiments)
@@ -142,7 +142,7 @@ def run(
         rank, SMOOTHNESS, maximum_iterations=sweeps, tolerance=1e-4, precision=precision
     )
     if fixed_work:
-        low_rank_solver.RESTARTS = 1
+        low_rank_block.GRADIENT_STEPS = 0
     spent: list[float] = []
     begin = time.perf_counter()
     model.fit(**data, progress=lambda sweep, terms: spent.append(time.process_time()))
@@ -205,8 +205,8 @@ def report() -> str:
         )
     lines += [
         "",
-        "Scaling (float64, 6 sweeps of one round of conjugate gradients each, so that the work of",
-        "a sweep does not depend on the data; r, n_inj and n doubled one at a time)",
+        "Scaling (float64, 6 sweeps of conjugate gradients alone, so that the work of a sweep",
+        "does not depend on the data; r, n_inj and n doubled one at a time)",
         "",
         _head(),
     ]

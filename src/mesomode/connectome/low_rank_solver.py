@@ -7,18 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from mesomode.connectome import kernels
+from mesomode.connectome.low_rank_block import FactorStep
 from mesomode.connectome.low_rank_preconditioner import FactorPreconditioner
-from mesomode.connectome.low_rank_problem import Factor, LowRankProblem, Quadratic
+from mesomode.connectome.low_rank_problem import Factor, LowRankProblem
 from mesomode.connectome.objective import Terms
 from mesomode.errors import SolverError
 
-CONJUGATE_STEPS = 8  # of conjugate gradients in one Newton step, at most
-FORCING = 1e-2  # share of the preconditioned residual at which they end
-RESTARTS = 8  # of conjugate gradients where the projection undoes the descent
-SUFFICIENT = 0.8  # share of the expected decrease that the projection may leave
 SLOW = 0.01  # share gained by a sweep below which the next is extrapolated
 WINDOW = 10  # sweeps over which progress is measured
 FIRST_MOMENTUM, MOST_MOMENTUM = 0.5, 2.0
@@ -65,16 +60,15 @@ def solve(
     tolerance: float = 1e-4,
     maximum_iterations: int = 500,
     progress: Callable[[int, Terms], None] | None = None,
-    conjugate_steps: int = CONJUGATE_STEPS,
     extrapolate: bool = True,
 ) -> LowRankFit:
     """Descend from given factors to a stationary point of (P2).
 
-    A sweep improves U for fixed V and then V for fixed U, each by one
-    projected Newton step (a few preconditioned conjugate gradients on the free
-    entries). Once a sweep gains less than a hundredth, the factors are between
-    steps extrapolated along their last change (Ang & Gillis 2019, Neural
-    Computation 31:417). A sweep that would increase
+    A sweep improves U for fixed V and then V for fixed U, each by one step of
+    :class:`~mesomode.connectome.low_rank_block.FactorStep`. Once a sweep gains
+    less than a hundredth, the factors are between steps extrapolated along
+    their last change (Ang & Gillis 2019, Neural Computation 31:417), with a
+    momentum that grows while this succeeds. A sweep that would increase
     the objective is undone, the momentum reduced, and a plain sweep taken from
     the last point, which cannot increase it.
 
@@ -97,15 +91,19 @@ def solve(
         Numbers that are not finite came up.
     """
     begin = time.perf_counter()
-    source_side = FactorPreconditioner(problem.source_laplacian, problem.weight, problem.injection)
+    source_side = FactorStep(
+        FactorPreconditioner(problem.source_laplacian, problem.weight, problem.injection)
+    )
     missing = ~problem.observed if problem.complement else None
-    target_side = FactorPreconditioner(problem.target_laplacian, problem.weight, missing=missing)
+    target_side = FactorStep(
+        FactorPreconditioner(problem.target_laplacian, problem.weight, missing=missing)
+    )
 
     def step_target(u: Factor, v: Factor) -> Factor:
-        return newton_step(u, problem.target_quadratic(v), target_side, conjugate_steps)
+        return target_side.improve(u, problem.target_quadratic(v))
 
     def step_source(u: Factor, v: Factor) -> Factor:
-        return newton_step(v, problem.source_quadratic(u), source_side, conjugate_steps)
+        return source_side.improve(v, problem.source_quadratic(u))
 
     u, v = balance(
         np.maximum(target_factor, 0).astype(problem.precision),
@@ -164,77 +162,6 @@ def solve(
     return LowRankFit(u, v, terms, history, seconds, residual, converged)
 
 
-def newton_step(
-    factor: Factor, quadratic: Quadratic, preconditioner: FactorPreconditioner, steps: int
-) -> Factor:
-    """One projected Newton step for a factor; never increases the quadratic.
-
-    On the free entries {f > 0 or g < 0} the quadratic is minimised by a few
-    preconditioned conjugate gradients, and the end is projected onto F >= 0.
-    Where the projection loses too much of the decrease, the entries that met
-    the bound are kept at zero and the rest is continued from there. Of the
-    ends, each improved along the segment from F, the best is taken.
-    """
-    preconditioner.prepare(quadratic)
-    first_gradient = quadratic.product(factor) - quadratic.right
-    gradient, end, best = first_gradient, factor, factor
-    free = (factor > 0) | (gradient < 0)
-    least = expected = 0.0
-    for restart in range(RESTARTS):
-        move = descend(np.where(free, -gradient, 0), free, quadratic, preconditioner, steps)
-        if restart == 0:
-            expected = _inner(gradient, move)  # minus twice the decrease, at the minimum
-        end = end + move
-        bound = end < 0
-        end[bound] = 0
-        gradient = quadratic.product(end) - quadratic.right
-        move = end - factor
-        slope = _inner(first_gradient, move)
-        if slope < 0:
-            curvature = _inner(gradient - first_gradient, move)
-            share = min(1.0, -slope / curvature) if curvature > 0 else 1.0
-            change = 2 * share * slope + share**2 * curvature
-            if change < least:
-                least = change
-                best = end if share == 1.0 else factor + factor.dtype.type(share) * move
-        if not bound.any() or least < SUFFICIENT * expected:
-            break
-        free &= ~bound
-    return np.maximum(best, 0)
-
-
-def descend(
-    residual: Factor,
-    free: npt.NDArray[np.bool_],
-    quadratic: Quadratic,
-    preconditioner: FactorPreconditioner,
-    steps: int,
-) -> Factor:
-    """Solve A D = R roughly on the free entries by preconditioned conjugate gradients.
-
-    ``residual`` must be zero elsewhere, and is overwritten.
-    """
-    solution = np.zeros_like(residual)
-    direction = preconditioner.apply(residual)
-    direction *= free
-    first = decrease = _inner(residual, direction)
-    for _ in range(steps):
-        if not decrease > FORCING**2 * first:
-            break
-        curved = quadratic.product(direction)
-        curved *= free
-        curvature = _inner(direction, curved)
-        if not curvature > 0:
-            break
-        length = residual.dtype.type(decrease / curvature)
-        kernels.advance(length, direction, curved, solution, residual)
-        shaped = preconditioner.apply(residual)
-        shaped *= free
-        previous, decrease = decrease, _inner(residual, shaped)
-        kernels.scale_and_add(residual.dtype.type(decrease / previous), direction, shaped)
-    return solution
-
-
 def kkt_residual(problem: LowRankProblem, target_factor: Factor, source_factor: Factor) -> float:
     """The larger of |F - max(F - G/s, 0)| / |F| of the two factors, s the largest curvature."""
     largest = 0.0
@@ -272,7 +199,3 @@ def extrapolated(new: Factor, old: Factor, momentum: float) -> Factor:
     ahead *= new.dtype.type(momentum)
     ahead += new
     return np.maximum(ahead, 0, out=ahead)
-
-
-def _inner(a: Factor, b: Factor) -> float:
-    return float(np.vdot(a, b))
