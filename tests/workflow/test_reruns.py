@@ -72,7 +72,7 @@ def candidates(value: Any, choices: tuple[Any, ...]) -> Iterator[Any]:
     elif isinstance(value, list):
         yield from (value[:-1], [*value, 7], [*value, "VISp"], value[1:])
     elif value is None:
-        yield from (5, 50, 0.5, "x", [7], ["VISp"], ["a", "b", "c"])
+        yield from (5, 50, 0.5, "x", [7], ["VISp"], ["a", "b", "c"], [1, 2, 3])
 
 
 def other_value(config: Mapping[str, Any], path: tuple[str, ...], choices: tuple[Any, ...]) -> Any:
