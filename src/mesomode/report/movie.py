@@ -21,7 +21,7 @@ DPI = 80
 
 
 def sweep(voxel: np.ndarray, frames: int = FRAMES) -> np.ndarray:
-    """A path of voxels to and fro across a region, seen from above.
+    """A path of voxels back and forth across a region, seen from above.
 
     Parameters
     ----------
