@@ -16,7 +16,7 @@ from mesomode.connectome.objective import Array, Objective, Terms
 from mesomode.memory import require_memory
 
 PROOFS = 4  # attempts, at most
-START_GAP = 1e-3  # relative gap to which the unconstrained start is solved
+START_GAP = 1e-2  # relative gap to which the unconstrained start is solved
 
 
 @dataclass
