@@ -6,10 +6,11 @@ import numpy as np
 
 from mesomode.connectome import kernels
 from mesomode.connectome.laplacian import component_labels
-from mesomode.connectome.newton import INNER_LIMIT, Newton, below
+from mesomode.connectome.newton import Newton, below
 from mesomode.connectome.objective import Array, Objective
 
 ROUNDS = 4  # of correcting the gradient, at most
+PROOF_LIMIT = 600  # conjugate gradient iterations in each
 POISSON_LIMIT = 1000
 
 
@@ -54,7 +55,7 @@ def lower_bound(solver: Newton) -> float:
         solver.hold_undetermined(solver.residual)
         solver.preconditioner.set_free(solver.free, solver.scratch)
         first = solver.precondition()
-        solver.minimise(first, below(1e-6 * first), INNER_LIMIT)
+        solver.minimise(first, below(1e-6 * first), PROOF_LIMIT)
         solver.add_step(point)
         solver.free = everywhere
     _, gradient = objective.value_and_gradient(point, solver.large, solver.other)
