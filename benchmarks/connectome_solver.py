@@ -1,20 +1,31 @@
-"""Speed of the voxel fit beside scipy's L-BFGS-B with the same exact gradients.
+"""Speed and memory of the voxel fit beside scipy's L-BFGS-B with the same exact gradients.
 
-Run ``OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 python benchmarks/connectome_solver.py``; it writes
-``connectome_solver.txt`` beside itself. With ``--large`` also some 2,000 voxels (half an hour).
+Run ``OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 python benchmarks/connectome_solver.py``; for 500 and
+2,000 voxels it writes ``connectome_solver_500.txt`` and ``connectome_solver_2000.txt`` beside
+itself (a quarter of an hour). ``--voxels 500`` does one of them. With ``--large`` it fits 7,500
+voxels at two lambda, without L-BFGS-B (half an hour), and writes ``connectome_solver_7500.txt``.
 
-The problem: a curved sheet of voxels six to eight thick, as the mouse visual cortex is, 28
-injections, weights with local and long-range bumps. Both methods run in the same process, on the
-same Objective, until the optimality residual and the distance of the objective from the lower
-bound (proven by duality from the Newton fit) are both below the tolerance, or 2,000 evaluations.
+The problem: a curved sheet of voxels, as the mouse visual cortex is, 28 injections, weights with
+local and long-range bumps. Both methods run in the same process, on the same Objective, until the
+optimality residual and the distance of the objective from the lower bound (proven by duality from
+the fit) are both below the tolerance, or L-BFGS-B has used the evaluations it is given.
+
+Costs are CPU seconds, and those divided by the time of one float64 gradient ("gradients"). That
+counts everything: conjugate gradients, preconditioner, its setup, line searches, checks. The
+floor is the time of the gradient's two matrix products, 4 n_y n_x n_inj flops. The seconds of
+this fit are those until its own estimate met the tolerance, then those with the proof. Memory is
+the peak of what numpy allocated, proof included, in dense float64 n_y x n_x matrices.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import platform
 import time
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +33,28 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from mesomode.connectome.laplacian import graph_laplacian
+from mesomode.connectome.newton import FitState
 from mesomode.connectome.objective import Objective
+from mesomode.connectome.path import fit_path
 from mesomode.connectome.spline import fit_spline
 
 TOLERANCES = (1e-4, 1e-6)
-EVALUATIONS = 2000
+# Voxel edge (mm), evaluations L-BFGS-B may use, and lambda, for each size. The error of W against
+# the true one is least near lambda 0.1 (500 voxels) and 10 (2,000): the last are too large, the
+# first of 500 voxels too small; for 2,000 add --smoothing 1.
+SIZES = {
+    500: (0.245, 1500, (0.01, 0.1, 10.0, 1e3, 1e5)),
+    2000: (0.155, 300, (10.0, 1e3, 1e5)),
+    7500: (0.1, 0, (1e3, 10.0)),
+}
+HEADER = (
+    f"  {'method':10} {'within':>7} {'CPU s':>8} {'gradients':>9} {'evals':>6} {'gap':>9} "
+    f"{'KKT':>9} {'memory':>7}"
+)
 
 
-def sheet(spacing: float, experiments: int = 28, seed: int = 1) -> tuple:
-    """X, Y, Omega and the Laplacian of a curved sheet; ``spacing`` is the voxel edge in mm."""
+def sheet(spacing: float, experiments: int = 28, seed: int = 1) -> tuple[tuple, np.ndarray]:
+    """(X, Y, Omega, L) of a curved sheet and W_true; ``spacing`` is the voxel edge in mm."""
     generator = np.random.default_rng(seed)
     across = np.arange(-2.6, 2.6 + spacing, spacing)
     grid = np.stack(np.meshgrid(across, across, np.arange(2.6, 5.2, spacing), indexing="ij"), -1)
@@ -52,7 +76,7 @@ def sheet(spacing: float, experiments: int = 28, seed: int = 1) -> tuple:
     clean = truth @ injection
     noise = generator.standard_normal(clean.shape) * (0.3 + np.sqrt(clean))
     projection = np.maximum(clean + 0.02 * noise, 0)
-    return injection, projection, injection == 0, graph_laplacian(voxels)
+    return (injection, projection, injection == 0, graph_laplacian(voxels)), truth
 
 
 def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -60,61 +84,116 @@ def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0)
 
 
-class Reached:
-    """CPU seconds and evaluations at which each tolerance was first met."""
-
-    def __init__(self) -> None:
-        self.start = time.process_time()
-        self.when: dict[float, tuple[float, int]] = {}
-
-    def see(self, measure: float, count: int) -> None:
-        """Note that ``measure`` was reached after ``count`` evaluations."""
-        for tolerance in TOLERANCES:
-            if measure <= tolerance and tolerance not in self.when:
-                self.when[tolerance] = (time.process_time() - self.start, count)
+def clock(action: Callable[[], object]) -> tuple[float, object]:
+    """CPU seconds, and the result."""
+    gc.collect()
+    start = time.process_time()
+    result = action()
+    return time.process_time() - start, result
 
 
-def newton(data: tuple, smoothing: float) -> tuple[float, list[str]]:
-    """The lower bound of the objective, and the fit's lines of the table."""
-    injection, projection, observed, laplacian = data
-    arguments = (injection, projection, observed, laplacian, laplacian, smoothing)
-    lines, lower = [], 0.0
-    for tolerance in TOLERANCES:
-        start = time.process_time()
-        result = fit_spline(*arguments, tolerance=tolerance, bound=False)
-        seconds = time.process_time() - start
-        start = time.process_time()
-        proven = fit_spline(*arguments, tolerance=tolerance)
-        certificate = time.process_time() - start - seconds
-        lower = max(lower, proven.terms.total * (1 - proven.gap_bound))
-        lines.append(
-            _line("this fit", tolerance, (seconds, result.products), proven.gap_bound,
-                  result.kkt_residual) + f"   + {max(certificate, 0):.1f} s for the proof"
-        )  # fmt: skip
-    return lower, lines
-
-
-def quasi_newton(data: tuple, smoothing: float, lower: float) -> list[str]:
-    """L-BFGS-B from zero, 10 corrections (the default), until the same measures are met."""
+def basis(data: tuple, smoothing: float) -> tuple[Objective, float, float]:
+    """The objective, and the seconds of a gradient and of its matrix products alone."""
     injection, projection, observed, laplacian = data
     objective = Objective(injection, projection, observed, laplacian, laplacian, smoothing)
+    weights, gradient, work = (np.ones(objective.shape) for _ in range(3))
+
+    def products() -> None:
+        np.matmul(weights @ objective.injection, objective.injection.T, out=gradient)
+
+    objective.value_and_gradient(weights, gradient, work)
+    seconds = min(
+        clock(lambda: objective.value_and_gradient(weights, gradient, work))[0] for _ in range(5)
+    )
+    return objective, seconds, min(clock(products)[0] for _ in range(5))
+
+
+def line(
+    method: str,
+    tolerance: float,
+    seconds: float,
+    gradient: float,
+    count: int,
+    rest: str = "",
+) -> str:
+    """One row of the table."""
+    return (
+        f"  {method:10} {tolerance:7.0e} {seconds:8.1f} {seconds / gradient:9.0f} {count:6d} {rest}"
+    )
+
+
+def newton(
+    data: tuple, truth: np.ndarray, smoothing: float, gradient: float
+) -> tuple[float, list[str], dict[float, float]]:
+    """The best lower bound, the rows of the table, and the seconds to each tolerance."""
+    injection, projection, observed, laplacian = data
+    arguments = (injection, projection, observed, laplacian, laplacian, smoothing)
+    rows, lower, spent = [], 0.0, {}
+    for tolerance in TOLERANCES:
+        found: list[tuple[float, int, float]] = []
+        gc.collect()
+        tracemalloc.start()
+        start = time.process_time()
+
+        def note(
+            state: FitState,
+            found: list = found,
+            tolerance: float = tolerance,
+            start: float = start,
+        ) -> None:
+            if not found and max(state.gap_estimate, state.kkt_residual) <= tolerance:
+                found.append((time.process_time() - start, state.products, state.kkt_residual))
+
+        fit = fit_spline(*arguments, tolerance=tolerance, progress=note)
+        total = time.process_time() - start
+        memory = tracemalloc.get_traced_memory()[1] / (8.0 * truth.size)
+        tracemalloc.stop()
+        lower = max(lower, fit.terms.total * (1 - fit.gap_bound))
+        error = np.linalg.norm(fit.weights - truth) / np.linalg.norm(truth)
+        seconds, products, kkt = found[0] if found else (total, fit.products, fit.kkt_residual)
+        rest = (
+            f"{fit.gap_bound:9.1e} {kkt:9.1e} {memory:7.2f} {total:.1f} s with proof; "
+            f"error {100 * error:.1f} %{'' if fit.converged else '; NOT CONVERGED'}"
+        )
+        rows.append(line("this fit", tolerance, seconds, gradient, products, rest))
+        spent[tolerance] = seconds
+    return lower, rows, spent
+
+
+def quasi_newton(
+    objective: Objective,
+    lower: float,
+    gradient_seconds: float,
+    evaluations: int,
+    spent: dict[float, float],
+) -> list[str]:
+    """L-BFGS-B from zero, 10 corrections (the default), until the same measures are met."""
     curvature = objective.largest_curvature()
-    reached, work = Reached(), np.empty(objective.shape)
-    state = {"count": 0, "measure": np.inf, "gap": np.inf, "kkt": np.inf}
+    work = np.empty(objective.shape)
+    reached: dict[float, tuple[float, int]] = {}
+    best = {"count": 0, "measure": np.inf, "gap": np.inf, "kkt": np.inf}
+    judging = 0.0
+    gc.collect()
+    start = time.process_time()
 
     def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal judging
         weights = flat.reshape(objective.shape)
         terms, gradient = objective.value_and_gradient(weights, work=work)
+        begun = time.process_time()
         gap = (terms.total - lower) / terms.total
         kkt = objective.kkt_residual(weights, gradient, curvature)
-        state["count"] += 1
-        if max(gap, kkt) < state["measure"]:
-            state.update(measure=max(gap, kkt), gap=gap, kkt=kkt)
-        reached.see(max(gap, kkt), state["count"])
+        best["count"] += 1
+        if max(gap, kkt) < best["measure"]:
+            best.update(measure=max(gap, kkt), gap=gap, kkt=kkt)
+        judging += time.process_time() - begun  # judging is not the method's cost
+        for tolerance in TOLERANCES:
+            if max(gap, kkt) <= tolerance and tolerance not in reached:
+                reached[tolerance] = (time.process_time() - start - judging, best["count"])
         return terms.total, gradient.ravel()
 
     def stop(intermediate_result: object) -> None:
-        if state["measure"] <= min(TOLERANCES):
+        if best["measure"] <= min(TOLERANCES) or best["count"] >= evaluations:
             raise StopIteration
 
     size = objective.shape[0] * objective.shape[1]
@@ -125,57 +204,89 @@ def quasi_newton(data: tuple, smoothing: float, lower: float) -> list[str]:
         method="L-BFGS-B",
         bounds=[(0, None)] * size,
         callback=stop,
-        options={"maxfun": EVALUATIONS, "maxiter": EVALUATIONS, "ftol": 0.0, "gtol": 0.0},
+        options={"maxfun": evaluations, "maxiter": evaluations, "ftol": 0.0, "gtol": 0.0},
     )
-    lines = []
+    end = (time.process_time() - start - judging, best["count"])
+    rows = []
     for tolerance in TOLERANCES:
-        found = reached.when.get(tolerance)
-        if found is None:
-            spent = (time.process_time() - reached.start, state["count"])
-            lines.append(_line("L-BFGS-B", tolerance, spent, state["gap"], state["kkt"], " never"))
+        seconds, count = reached.get(tolerance, end)
+        ratio = f"{seconds / spent[tolerance]:.1f} times this fit"
+        if tolerance in reached:
+            rest = f"{'':27} {ratio}"
         else:
-            lines.append(_line("L-BFGS-B", tolerance, found))
-    return lines
+            rest = f"{best['gap']:9.1e} {best['kkt']:9.1e} {'':7} NOT REACHED; over {ratio}"
+        rows.append(line("L-BFGS-B", tolerance, seconds, gradient_seconds, count, rest))
+    return rows
 
 
-def _line(
-    method: str,
-    tolerance: float,
-    cost: tuple[float, int],
-    gap: float | None = None,
-    kkt: float | None = None,
-    note: str = "",
-) -> str:
-    quality = "" if gap is None else f"{gap:10.1e} {kkt:10.1e}"
-    return f"  {method:10} {tolerance:8.0e} {cost[0]:9.1f} {cost[1]:8d} {quality}{note}"
+def path_costs(data: tuple) -> list[str]:
+    """Ten lambda from 10 to 1e6 to gap 1e-4, beside single fits of three of them."""
+    injection, projection, observed, laplacian = data
+    arguments = (injection, projection, observed, laplacian, laplacian)
+    values = np.logspace(1, 6, 10)
+
+    def follow() -> int:
+        return sum(fit.products for _, fit in fit_path(*arguments, values))
+
+    whole, products = clock(follow)
+    single = [
+        clock(lambda v=v: fit_spline(*arguments, v, tolerance=1e-4, bound=False))[0]
+        for v in values[::3]
+    ]
+    return [
+        f"  path of 10 lambda from 1e6 to 10 within 1e-4: {whole:.1f} s, {products} products; "
+        f"{whole / np.mean(single):.1f} times the mean",
+        f"  of four of its fits done alone ({', '.join(f'{s:.1f}' for s in single)} s for lambda "
+        f"10, 464, 2e4, 1e6), {whole / max(single):.1f} times the dearest",
+    ]
 
 
-def main() -> None:
-    """Run all and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--large", action="store_true", help="also about 2,000 voxels")
-    large = parser.parse_args().large
-    # compile first
-    fit_spline(*(data := sheet(0.5, experiments=4)), data[3], 10.0)
+def measure(voxels: int, chosen: list[float] | None = None) -> None:
+    """All of one size; writes its table as it grows. Chosen lambda are added to the table."""
+    spacing, evaluations, smoothings = SIZES[voxels]
+    out = Path(__file__).with_name(f"{Path(__file__).stem}_{voxels}.txt")
     lines = [
         f"Python {platform.python_version()}, numpy {np.__version__}, "
         f"{os.environ.get('NUMBA_NUM_THREADS', 'all')} thread(s)",
-        "CPU seconds and evaluations (for the fit: Hessian products) until relative gap and KKT",
-        "residual are both below the tolerance; then the gap proven and the residual reached.",
-        "Both start from nothing; the time of the fit includes its unconstrained start.",
+        *__doc__.splitlines()[7:],
     ]
-    for spacing in (0.245, 0.155) if large else (0.245,):
-        data = sheet(spacing)
-        for smoothing in (10.0, 1e3, 1e5) if spacing > 0.2 else (100.0, 1e5):
-            lines += [
-                "",
-                f"{len(data[0])} voxels, {data[0].shape[1]} experiments, lambda {smoothing:g}",
-                f"  {'method':10} {'within':>8} {'CPU s':>9} {'evals':>8} {'gap':>10} {'KKT':>10}",
-            ]
-            lower, table = newton(data, smoothing)
-            lines += [*table, *quasi_newton(data, smoothing, lower)]
-            print("\n".join(lines[-6:]), flush=True)
-    Path(__file__).with_suffix(".txt").write_text("\n".join(lines) + "\n")
+    if chosen and out.exists():
+        lines = out.read_text().splitlines()
+    data, truth = sheet(spacing)
+    for smoothing in chosen or smoothings:
+        objective, gradient, products = basis(data, smoothing)
+        flops = 4.0 * truth.size * data[0].shape[1]
+        before = len(lines)
+        lines += [
+            "",
+            f"{len(data[0])} voxels, {data[0].shape[1]} experiments, lambda {smoothing:g}; one "
+            f"gradient {gradient:.3g} s, floor {products:.3g} s ({flops / 1e9:.2g} Gflop)",
+            HEADER,
+        ]
+        lower, rows, spent = newton(data, truth, smoothing, gradient)
+        lines += rows
+        if evaluations:
+            lines += quasi_newton(objective, lower, gradient, evaluations, spent)
+        print("\n".join(lines[before:]), flush=True)
+        out.write_text("\n".join(lines) + "\n")
+    if evaluations and not chosen:
+        lines += ["", *path_costs(data)]
+        print("\n".join(lines[-2:]), flush=True)
+        out.write_text("\n".join(lines) + "\n")
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--voxels", type=int, nargs="+", choices=[500, 2000], default=[500, 2000])
+    parser.add_argument("--large", action="store_true", help="7,500 voxels, this fit alone")
+    parser.add_argument("--smoothing", type=float, nargs="+", help="add these lambda to the table")
+    arguments = parser.parse_args()
+    (x, y, omega, laplacian), _ = sheet(0.5, experiments=4)  # compile first
+    for precision in ("float32", "float64"):
+        fit_spline(x, y, omega, laplacian, laplacian, 10.0, precision=precision)
+    for voxels in [7500] if arguments.large else arguments.voxels:
+        measure(voxels, arguments.smoothing)
 
 
 if __name__ == "__main__":
