@@ -76,11 +76,11 @@ def test_captions_render(caption, configuration):
         (
             "cross_validation",
             "default",
-            ["5 outer and 5 inner", "λ of", "; rank 20 of the low-rank", "1200 µm;", "0.001"],
+            ["3 outer and 3 inner", "λ of", "; rank 20 of the low-rank", "1200 µm;", "0.001"],
         ),
         ("projection", "allen", ["other hemisphere", "λ = 30000"]),
         ("projection", "file", ["the voxel [80, 12, 75] [ap, dv, ml]"]),
-        ("residual", "default", ["own of 5 outer folds"]),
+        ("residual", "default", ["own of 3 outer folds"]),
         ("residual", "allen", ["fit is that to all experiments"]),
         ("residual", "file", ["fraction of 0.2"]),
         ("informed", "allen", ["over 200 fits"]),
