@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 from mesomode.dynamics.settings import Settings
 from mesomode.steps import Input, Output, Provenance, logger, step
 from mesomode.store import Schema, Variable, open_store, write_store
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from mesomode.network.random_mode import Network
 
 TAU = "time constant"
 OVER_TRAJECTORIES = "standard error over initial states of this one network"
@@ -119,11 +111,12 @@ def dynamics(
     from mesomode.dynamics.simulation import intervals, simulate
     from mesomode.dynamics.theory import ASYMPTOTIC, mean_field
     from mesomode.files import Progress
+    from mesomode.network.reading import network_from_store
     from mesomode.seeds import generator
 
     with open_store(network) as dataset:
         variant = str(dataset.attrs.get("variant", ""))
-        couplings = _network(dataset, network)
+        couplings = network_from_store(dataset, network)
         effective_rank = float(dataset["effective_rank"])
     units, gain = couplings.units, couplings.gain
     counts = intervals(settings.burn_in, settings.duration, settings.sampling_interval)
@@ -224,20 +217,3 @@ def dynamics(
         },
     )
     write_store(out, result, SCHEMA, provenance)
-
-
-def _network(dataset: xr.Dataset, path: Path) -> Network:
-    """The network of a store."""
-    from mesomode.errors import DataError
-    from mesomode.network.random_mode import IndependentNetwork, RandomModeNetwork
-
-    if "strength" in dataset:
-        left, strength, right = (dataset[name].values for name in ("left", "strength", "right"))
-        return RandomModeNetwork(left, strength, right, dataset.attrs["modes"])
-    if "coupling" in dataset:
-        return IndependentNetwork(dataset["coupling"].values, float(dataset["gain"]))
-    raise DataError(
-        "the store holds neither factors nor couplings of a network",
-        where=path,
-        remedy="give a store of the stage network",
-    )

@@ -3,13 +3,22 @@
 from typing import Any
 
 _PLACES = {
-    "IndependentNetwork": "random_mode",
+    "DenseNetwork": "coupling",
+    "IndependentNetwork": "coupling",
     "RandomModeNetwork": "random_mode",
     "effective_rank": "spectrum",
     "inverse_effective_rank": "spectrum",
+    "network_from_store": "reading",
 }
 
-__all__ = ["IndependentNetwork", "RandomModeNetwork", "effective_rank", "inverse_effective_rank"]
+__all__ = [
+    "DenseNetwork",
+    "IndependentNetwork",
+    "RandomModeNetwork",
+    "effective_rank",
+    "inverse_effective_rank",
+    "network_from_store",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,51 +1,35 @@
-"""Random-mode networks J = L diag(d) Rᵀ and networks of independent couplings.
+"""Random-mode networks J = diag(u) L diag(d) Rᵀ diag(v), kept in factors.
 
 Source: Clark, Marschall, van Meegen & Litwin-Kumar, PRX 15, 041019 (2025).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from mesomode.errors import DataError
 from mesomode.memory import require_memory
+from mesomode.network.coupling import (
+    DenseNetwork,
+    IndependentNetwork,
+    Network,
+    check_scales,
+    check_size,
+)
+
+__all__ = ["DenseNetwork", "IndependentNetwork", "Modes", "Network", "RandomModeNetwork"]
 
 Modes = Literal["gaussian", "orthogonal"]
 
 
-class Network(Protocol):
-    """What the dynamics need of a network."""
-
-    @property
-    def units(self) -> int:
-        """Number of units, N."""
-
-    @property
-    def gain(self) -> float:
-        """Coupling gain g: N times the variance of a coupling is g²."""
-
-    @property
-    def inverse_effective_rank(self) -> float:
-        """1/PR_D of the ensemble the network was drawn from."""
-
-    def multiply(self, rates: NDArray, out: NDArray | None = None) -> NDArray:
-        """Input that ``rates`` (unit,) or (unit, trajectory) give to every unit."""
-
-    def dense(self) -> NDArray:
-        """Couplings (target, source)."""
-
-    def astype(self, dtype: DTypeLike) -> Network:
-        """Return the same network with couplings of another precision."""
-
-
 @dataclass(frozen=True, eq=False)
 class RandomModeNetwork:
-    """Couplings J = L diag(d) Rᵀ, kept as factors.
+    """Couplings J = diag(u) L diag(d) Rᵀ diag(v), kept as factors.
 
     Parameters
     ----------
@@ -58,7 +42,12 @@ class RandomModeNetwork:
     modes : {"gaussian", "orthogonal"}
         How L and R were drawn: independent normal entries of variance 1/N (the paper's
         ensemble), or Haar-distributed orthonormal columns, in which case d are the
-        singular values of J.
+        singular values of L diag(d) Rᵀ.
+    target_scale, source_scale : (unit,) ndarray of float64, optional
+        Scales u of what each unit receives and v of what it sends, of mean square one.
+    overlap : (mode,) ndarray of float64, optional
+        Correlation ρ of corresponding entries of L and R in the ensemble, −1 to 1; None if
+        they were drawn independently.
 
     Raises
     ------
@@ -70,6 +59,9 @@ class RandomModeNetwork:
     strength: NDArray
     right: NDArray
     modes: Modes = "gaussian"
+    target_scale: NDArray | None = None
+    source_scale: NDArray | None = None
+    overlap: NDArray | None = None
 
     def __post_init__(self) -> None:
         shapes = (self.left.shape, self.strength.shape, self.right.shape)
@@ -89,6 +81,9 @@ class RandomModeNetwork:
                 why="all strengths are zero (rank 0)",
                 remedy="give at least one strength that is not zero",
             )
+        check_scales(self.units, self.target_scale, self.source_scale)
+        if self.overlap is not None:
+            check_overlap(self.overlap, self.strength.size)
 
     @classmethod
     def from_spectrum(
@@ -143,7 +138,7 @@ class RandomModeNetwork:
         strength = strength[strength > 1e-12 * strength[0]]
         if not len(strength):
             raise DataError("the spectrum is all zero", why="a network of rank 0 has no modes")
-        _check_size(count, gain)
+        check_size(count, gain)
         if modes == "orthogonal" and len(strength) > count:
             raise DataError(
                 "there are more orthogonal modes than units",
@@ -170,7 +165,7 @@ class RandomModeNetwork:
 
     @property
     def gain(self) -> float:
-        """Coupling gain g = √(Σd²/N)."""
+        """Coupling gain g = √(Σd²/N); the scales of mean square one leave it."""
         return float(np.sqrt(np.sum(self.strength.astype(np.float64) ** 2) / self.units))
 
     @property
@@ -190,8 +185,22 @@ class RandomModeNetwork:
     def _product(self) -> tuple[NDArray, ...]:
         """Matrices to apply one after another: two factors if that is cheaper, else J."""
         if 2 * self.strength.size < self.units:
-            return np.ascontiguousarray(self.right.T), self.left * self.strength
+            return np.ascontiguousarray(self._inputs.T), self._outputs * self.strength
         return (self.dense(),)
+
+    @property
+    def _outputs(self) -> NDArray:
+        """diag(u) L."""
+        if self.target_scale is None:
+            return self.left
+        return self.left * self.target_scale[:, None].astype(self.left.dtype)
+
+    @property
+    def _inputs(self) -> NDArray:
+        """diag(v) R."""
+        if self.source_scale is None:
+            return self.right
+        return self.right * self.source_scale[:, None].astype(self.right.dtype)
 
     def multiply(self, rates: NDArray, out: NDArray | None = None) -> NDArray:
         """Input that ``rates`` give to every unit, J @ rates.
@@ -219,108 +228,28 @@ class RandomModeNetwork:
             f"{self.units:,} × {self.units:,} couplings",
             "use fewer units (network.units)",
         )
-        return (self.left * self.strength) @ self.right.T
+        return (self._outputs * self.strength) @ self._inputs.T
 
     def astype(self, dtype: DTypeLike) -> RandomModeNetwork:
         """Return the same network with factors of another precision."""
         if self.left.dtype == dtype:
             return self
-        return RandomModeNetwork(
-            self.left.astype(dtype),
-            self.strength.astype(dtype),
-            self.right.astype(dtype),
-            self.modes,
+        return replace(
+            self,
+            left=self.left.astype(dtype),
+            strength=self.strength.astype(dtype),
+            right=self.right.astype(dtype),
         )
 
 
-@dataclass(frozen=True, eq=False)
-class IndependentNetwork:
-    """Control: independent normal couplings of variance g²/N.
-
-    Parameters
-    ----------
-    coupling : (target, source) ndarray
-        Couplings J.
-    gain : float
-        Gain g of the ensemble.
-    """
-
-    coupling: NDArray
-    gain: float
-
-    @classmethod
-    def draw(
-        cls,
-        units: int,
-        gain: float,
-        *,
-        generator: np.random.Generator,
-        dtype: DTypeLike = np.float32,
-    ) -> IndependentNetwork:
-        """Draw the couplings.
-
-        Parameters
-        ----------
-        units : int
-            Number of units, N.
-        gain : float
-            Coupling gain g.
-        generator : numpy.random.Generator
-            Source of the couplings.
-        dtype : dtype
-            Precision of the couplings.
-
-        Raises
-        ------
-        DataError
-            No units, or a gain that is not positive.
-        MemoryLimitError
-            The couplings would not fit.
-        """
-        _check_size(units, gain)
-        require_memory(
-            (np.dtype(dtype).itemsize + 8.0) * units**2,
-            f"{units:,} × {units:,} couplings",
-            "use fewer units (network.units)",
-        )
-        coupling = generator.standard_normal((units, units)) * (gain / np.sqrt(units))
-        return cls(coupling.astype(dtype), float(gain))
-
-    @property
-    def units(self) -> int:
-        """Number of units, N."""
-        return self.coupling.shape[0]
-
-    @property
-    def inverse_effective_rank(self) -> float:
-        """1/PR_D of the ensemble: zero."""
-        return 0.0
-
-    @property
-    def effective_rank(self) -> float:
-        """PR_D of the ensemble: infinite."""
-        return np.inf
-
-    def multiply(self, rates: NDArray, out: NDArray | None = None) -> NDArray:
-        """Input that ``rates`` (unit,) or (unit, trajectory) give to every unit, J @ rates."""
-        return np.matmul(self.coupling, rates, out=out)
-
-    def dense(self) -> NDArray:
-        """Couplings J (target, source)."""
-        return self.coupling
-
-    def astype(self, dtype: DTypeLike) -> IndependentNetwork:
-        """Return the same network with couplings of another precision."""
-        return IndependentNetwork(self.coupling.astype(dtype, copy=False), self.gain)
-
-
-def _check_size(units: int, gain: float | None) -> None:
-    if units < 1:
-        raise DataError(f"a network of {units} units is not possible", remedy="use at least one")
-    if gain is not None and not (np.isfinite(gain) and gain > 0):
+def check_overlap(overlap: NDArray, count: int) -> None:
+    """Refuse overlaps that are not correlations, one a mode."""
+    if overlap.shape != (count,) or not (np.abs(overlap) <= 1).all():
         raise DataError(
-            f"a coupling gain of {gain} is not possible",
-            remedy="use a positive number; activity is chaotic above one",
+            "the overlaps of the modes are not possible",
+            why=f"{overlap.shape} numbers up to {np.abs(overlap).max(initial=0):g} for {count} "
+            "modes",
+            remedy="give one correlation a mode, between -1 and 1",
         )
 
 

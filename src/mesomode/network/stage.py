@@ -23,7 +23,9 @@ SCHEMA = Schema(
     "network",
     {
         "gain": Variable((), "float64", "1", "coupling gain g of the ensemble"),
-        "effective_rank": Variable((), "float64", "1", "PR_D per unit of the ensemble"),
+        "effective_rank": Variable(
+            (), "float64", "1", "PR_D per unit of the ensemble, without the scales u and v"
+        ),
         "measured_inverse_effective_rank": Variable(
             (), "float64", "1", "1/PR_D from the singular values of the couplings drawn"
         ),
@@ -33,7 +35,16 @@ SCHEMA = Schema(
         ),
         "strength": Variable(("component",), "float32", "1", "d of J", optional=True),
         "right": Variable(("unit", "component"), "float32", "1", "R of J", optional=True),
-        "coupling": Variable(("target", "source"), "float32", "1", "J", optional=True),
+        "overlap": Variable(
+            ("component",), "float64", "1", "correlation ρ of L and R of each mode", optional=True
+        ),
+        "target_scale": Variable(
+            ("unit",), "float64", "1", "u of J = diag(u) L diag(d) Rᵀ diag(v)", optional=True
+        ),
+        "source_scale": Variable(("unit",), "float64", "1", "v of J", optional=True),
+        "coupling": Variable(
+            ("target", "source"), "float32", "1", "J, the scales u and v included", optional=True
+        ),
         "connectome_singular_value": Variable(
             ("connectome_mode",),
             "float64",
