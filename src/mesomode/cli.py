@@ -299,6 +299,41 @@ def why(rule: str | None, table: bool) -> None:
 
 
 @app.command()
+def status() -> None:
+    """Show which stages are done, stale (and why) or missing, with times and sizes."""
+    from mesomode import status as progress
+
+    def job() -> None:
+        for line in progress.lines(progress.stages(Path())):
+            click.echo(line)
+
+    with_log("status", None, job)
+
+
+@app.command("open")
+@click.option("--run", default="default", show_default=True, help="Folder in results.")
+def open_(run: str) -> None:
+    """List what a run has made that is worth looking at."""
+    from mesomode import status as progress
+
+    def job() -> None:
+        folder = Path("results") / run
+        found = list(progress.worth_looking(folder))
+        if not found:
+            raise ConfigError(
+                "there is nothing to look at",
+                where=folder,
+                remedy="run the pipeline first: snakemake --cores all; "
+                "mesomode status shows how far it is",
+            )
+        width = max(len(str(path)) for path, _ in found)
+        for path, meaning in found:
+            click.echo(f"{path!s:{width}}  {meaning}")
+
+    with_log("open", None, job)
+
+
+@app.command()
 @click.argument("stores", nargs=-1, type=Path, required=True)
 def verify(stores: tuple[Path, ...]) -> None:
     """Compare every array of one or more stores with its recorded digest."""

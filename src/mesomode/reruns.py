@@ -115,6 +115,13 @@ def planned_rules(root: Path, *options: str) -> dict[str, set[str]]:
     return planned
 
 
+def summary(root: Path, *options: str) -> list[dict[str, str]]:
+    """Snakemake's summary: one row for each output, with its rule, log, status and plan."""
+    text = _snakemake(root, "--summary", *options)
+    table = [line.split("\t") for line in text.splitlines() if line.count("\t") >= 5]
+    return [dict(zip(table[0], row, strict=False)) for row in table[1:]]
+
+
 def table(root: Path) -> str:
     """The table "if you change …, these rules rerun" as Markdown."""
     rules = root / "workflow/rules"

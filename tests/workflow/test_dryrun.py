@@ -199,3 +199,11 @@ def test_profiles_explain_every_line():
             elif line.strip():
                 assert explained, f"{file.parent.name}: {line}"
                 explained = False
+
+
+def test_status_of_a_folder_where_nothing_has_run(unrun):
+    done = unrun.python("-m", "mesomode", "status")
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[0]: line for line in done.stdout.splitlines()}
+    assert "missing" in rows["connectome"] and "missing" in rows["report"]
+    assert "snakemake --cores all" in done.stdout
