@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -21,10 +20,9 @@ from mesomode.network.coupling import (
     check_scales,
     check_size,
 )
+from mesomode.network.modes import Family, Modes, check_overlap, directions, strengths_of
 
 __all__ = ["DenseNetwork", "IndependentNetwork", "Modes", "Network", "RandomModeNetwork"]
-
-Modes = Literal["gaussian", "orthogonal"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +92,9 @@ class RandomModeNetwork:
         units: int | None = None,
         gain: float | None = None,
         modes: Modes = "gaussian",
+        overlap: ArrayLike | None = None,
+        target_scale: NDArray | None = None,
+        source_scale: NDArray | None = None,
         dtype: DTypeLike = np.float32,
     ) -> RandomModeNetwork:
         """Draw random modes for given component strengths.
@@ -112,6 +113,11 @@ class RandomModeNetwork:
             are used as they are.
         modes : {"gaussian", "orthogonal"}
             See the class.
+        overlap : array_like, optional
+            Correlation ρ of corresponding entries of L and R, −1 to 1, one for each strength
+            or one for all; gaussian modes only.
+        target_scale, source_scale : (unit,) ndarray of float64, optional
+            See the class.
         dtype : dtype
             Precision of the factors.
 
@@ -127,24 +133,26 @@ class RandomModeNetwork:
         MemoryLimitError
             The factors would not fit.
         """
-        strength = np.sort(np.asarray(spectrum, dtype=np.float64).ravel())[::-1]
-        if not strength.size or not np.isfinite(strength).all() or strength[-1] < 0:
+        strength = np.asarray(spectrum, dtype=np.float64).ravel()
+        if not strength.size or not np.isfinite(strength).all() or strength.min() < 0:
             raise DataError(
                 "the spectrum is not a set of strengths",
                 why="they must be finite, nonnegative and at least one",
                 remedy="give singular values",
             )
         count = len(strength) if units is None else int(units)
-        strength = strength[strength > 1e-12 * strength[0]]
-        if not len(strength):
+        order = np.argsort(-strength, kind="stable")
+        order = order[strength[order] > 1e-12 * strength[order[0]]]
+        if not len(order):
             raise DataError("the spectrum is all zero", why="a network of rank 0 has no modes")
+        rho = None
+        if overlap is not None:
+            rho = np.asarray(overlap, dtype=np.float64)
+            rho = np.full(len(strength), rho) if rho.ndim == 0 else rho
+            check_overlap(rho, len(strength))
+            rho = rho[order]
+        strength = strength[order]
         check_size(count, gain)
-        if modes == "orthogonal" and len(strength) > count:
-            raise DataError(
-                "there are more orthogonal modes than units",
-                why=f"{len(strength)} strengths for {count} units",
-                remedy="resample the spectrum (resampled_spectrum) or use gaussian modes",
-            )
         size = np.dtype(dtype).itemsize + 8
         require_memory(
             2.0 * size * count * len(strength) + (8.0 * count**2 if modes == "orthogonal" else 0),
@@ -153,10 +161,84 @@ class RandomModeNetwork:
         )
         if gain is not None:
             strength = strength * (gain / np.sqrt(np.sum(strength**2) / count))
-        draw = _gaussian_modes if modes == "gaussian" else _orthogonal_modes
-        left = draw(count, len(strength), generator).astype(dtype)
-        right = draw(count, len(strength), generator).astype(dtype)
-        return cls(left, strength.astype(dtype), right, modes)
+        left, right = directions(count, len(strength), generator, modes, rho)
+        return cls(
+            left.astype(dtype),
+            strength.astype(dtype),
+            right.astype(dtype),
+            modes,
+            target_scale,
+            source_scale,
+            rho,
+        )
+
+    @classmethod
+    def draw(
+        cls,
+        units: int,
+        count: int | None = None,
+        *,
+        generator: np.random.Generator,
+        spectrum: Family | ArrayLike = "flat",
+        decay: float | None = None,
+        exponent: float | None = None,
+        gain: float = 1.0,
+        modes: Modes = "gaussian",
+        overlap: ArrayLike | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> RandomModeNetwork:
+        """Draw a network of a family of spectra.
+
+        Parameters
+        ----------
+        units : int
+            Number of units, N.
+        count : int, optional
+            Number of modes, M; as many as units, or as strengths, if not given.
+        generator : numpy.random.Generator
+            Source of the modes.
+        spectrum : {"flat", "exponential", "power_law"} or (mode,) array_like
+            Strengths: all equal, exp(−a/(βM)), a^(−k), or those given, for example a
+            connectome's singular values.
+        decay : float, optional
+            β of the exponential; with M = N the effective rank is β tanh(1/β).
+        exponent : float, optional
+            k of the power law.
+        gain : float
+            Coupling gain g.
+        modes, overlap, dtype
+            As for :meth:`from_spectrum`.
+
+        Returns
+        -------
+        RandomModeNetwork
+
+        Raises
+        ------
+        DataError
+            As for :meth:`from_spectrum`; a family without its parameter, or another number
+            of strengths than modes.
+        MemoryLimitError
+            The factors would not fit.
+        """
+        check_size(units, gain)
+        if isinstance(spectrum, str):
+            strengths = strengths_of(
+                spectrum, units if count is None else count, decay=decay, exponent=exponent
+            )
+        else:
+            strengths = np.asarray(spectrum, dtype=np.float64).ravel()
+            if count is not None and count != len(strengths):
+                raise DataError(f"{len(strengths)} strengths were given for {count} modes")
+        return cls.from_spectrum(
+            strengths,
+            generator=generator,
+            units=units,
+            gain=gain,
+            modes=modes,
+            overlap=overlap,
+            dtype=dtype,
+        )
 
     @property
     def units(self) -> int:
@@ -240,24 +322,3 @@ class RandomModeNetwork:
             strength=self.strength.astype(dtype),
             right=self.right.astype(dtype),
         )
-
-
-def check_overlap(overlap: NDArray, count: int) -> None:
-    """Refuse overlaps that are not correlations, one a mode."""
-    if overlap.shape != (count,) or not (np.abs(overlap) <= 1).all():
-        raise DataError(
-            "the overlaps of the modes are not possible",
-            why=f"{overlap.shape} numbers up to {np.abs(overlap).max(initial=0):g} for {count} "
-            "modes",
-            remedy="give one correlation a mode, between -1 and 1",
-        )
-
-
-def _gaussian_modes(units: int, count: int, generator: np.random.Generator) -> NDArray:
-    return generator.standard_normal((units, count)) / np.sqrt(units)
-
-
-def _orthogonal_modes(units: int, count: int, generator: np.random.Generator) -> NDArray:
-    """Haar-distributed orthonormal columns: QR of a normal matrix with the signs fixed."""
-    basis, triangle = np.linalg.qr(generator.standard_normal((units, count)))
-    return basis * np.where(np.diagonal(triangle) < 0, -1.0, 1.0)
