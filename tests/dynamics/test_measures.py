@@ -9,6 +9,9 @@ from mesomode.dynamics.measures import (
     correlation_time,
     dimensionality,
     frozen_fraction,
+    population_autocovariance,
+    standardised,
+    without_mean,
 )
 from mesomode.errors import DataError
 
@@ -97,3 +100,108 @@ def test_frozen_trajectories_are_counted():
     samples = np.random.default_rng(0).standard_normal((4, 10, 6))
     samples[0] = samples[0, 0]
     assert frozen_fraction(samples) == 0.25
+
+
+def correlated(trajectories, times, units, seed=0):
+    """Autoregressive activity that is mixed over units: slow in a few directions."""
+    generator = np.random.default_rng(seed)
+    memory = np.linspace(0.95, 0.2, units)
+    latent = np.zeros((trajectories, times, units))
+    latent[:, 0] = generator.standard_normal((trajectories, units))
+    for t in range(1, times):
+        kick = generator.standard_normal((trajectories, units))
+        latent[:, t] = memory * latent[:, t - 1] + np.sqrt(1 - memory**2) * kick
+    mixing = np.linalg.qr(generator.standard_normal((units, units)))[0]
+    return latent @ mixing, memory
+
+
+def test_the_averages_give_the_ratio():
+    samples, _ = correlated(4, 30, 6)
+    found = dimensionality(samples, eigenvalues=False)
+    assert_allclose(found.squared_trace / found.squared_covariance, found.participation_ratio)
+    assert_allclose(found.participation_ratio, dimensionality(samples).participation_ratio)
+    assert found.covariance_eigenvalue.size == 0
+    traces = [np.mean(np.sum(x**2, axis=1)) for x in samples]
+    pairs = [traces[a] * traces[b] for a in range(4) for b in range(4) if a != b]
+    assert_allclose(found.squared_trace, np.mean(pairs))
+
+
+def test_the_naive_estimate_is_biased_by_the_correlation_time_over_the_duration():
+    """1/PR_naive = 1/PR + τ_2/T_total, whatever the true dimension."""
+    samples, memory = correlated(24, 200, 60)
+    found = dimensionality(samples)
+    time = np.mean((1 + memory**2) / (1 - memory**2))  # Σ over lags of the squared curves
+    assert_allclose(found.participation_ratio, 60, rtol=0.03)
+    excess = 1 / found.naive_participation_ratio - 1 / 60
+    shared = np.mean(1 / (1 - np.outer(memory, memory)) * (1 + np.outer(memory, memory)))
+    assert_allclose(excess, shared / (24 * 200), rtol=0.1)
+    assert shared < time
+
+
+def test_the_population_autocovariance_equals_the_loop_over_pairs():
+    samples, _ = correlated(5, 12, 4)
+    lags = [0, 1, 3]
+
+    def covariance(x, lag):
+        return np.mean([np.outer(x[t + lag], x[t]) for t in range(12 - lag)], axis=0)
+
+    def curve(pairs):
+        total = [
+            sum(np.sum(covariance(samples[a], k) * covariance(samples[b], k)) for a, b in pairs)
+            for k in lags
+        ]
+        return np.array(total) / total[0]
+
+    pairs = [(b, (b + step) % 5) for step in (1, 2) for b in range(5)]
+    ratio, error = population_autocovariance(samples, lags, partners=2)
+    assert_allclose(ratio, curve(pairs))
+    without = [curve([p for p in pairs if b not in p]) for b in range(5)]
+    assert_allclose(error, np.sqrt(4 * np.var(without, axis=0)), atol=1e-12)
+
+
+def test_the_population_autocovariance_of_independent_processes():
+    """ψ(τ, τ)/ψ(0, 0) = Σ m^2τ/N in any orthogonal mixture; the square of C(τ) is smaller."""
+    samples, memory = correlated(24, 300, 30, seed=1)
+    lags = np.array([0, 1, 2, 5, 10])
+    ratio, error = population_autocovariance(samples, lags)
+    exact = np.mean(memory[None, :] ** (2 * lags[:, None]), axis=1)
+    assert (np.abs(ratio - exact)[1:] < 4 * error[1:]).all()
+    assert (error[1:] < 0.05).all()
+    assert error[0] == 0
+    curve, _ = autocovariance(samples, 11)
+    assert ((curve[lags] / curve[0])[1:] ** 2 < ratio[1:]).all()
+
+
+def test_the_population_autocovariance_is_undefined_without_activity():
+    ratio, error = population_autocovariance(np.zeros((3, 8, 4)), [0, 2])
+    assert np.isnan(ratio).all()
+    assert np.isnan(error).all()
+
+
+@pytest.mark.parametrize(
+    ("trajectories", "lags"), [(2, [0, 1]), (3, [1, 2]), (3, [0, 8]), (3, [0, -1]), (3, [])]
+)
+def test_impossible_lags_of_the_population_are_refused(trajectories, lags):
+    with pytest.raises(DataError, match="autocovariance of the population cannot be measured"):
+        population_autocovariance(np.ones((trajectories, 8, 4)), lags)
+
+
+def test_standardised_units_have_equal_power_and_the_dimension_of_correlations():
+    samples, _ = correlated(6, 400, 5)
+    scaled = samples * np.array([1.0, 10.0, 0.1, 3.0, 0.0])
+    found = standardised(scaled.astype(np.float32))
+    assert found.dtype == np.float32
+    assert_allclose(np.mean(found[..., :4] ** 2, axis=(0, 1)), 1.0, rtol=1e-5)
+    assert not found[..., 4].any()
+    assert_allclose(found[..., :4], standardised(samples)[..., :4], rtol=1e-4)
+    correlation = np.corrcoef(samples[..., :4].reshape(-1, 4).T)
+    assert_allclose(
+        dimensionality(found[..., :4]).participation_ratio, 16 / np.sum(correlation**2), rtol=0.02
+    )
+
+
+def test_the_mean_of_each_unit_is_removed():
+    samples, _ = correlated(3, 50, 5)
+    offset = samples + np.arange(5.0)
+    assert_allclose(without_mean(offset), samples - samples.mean(axis=(0, 1)), atol=1e-12)
+    assert without_mean(offset.astype(np.float32)).dtype == np.float32

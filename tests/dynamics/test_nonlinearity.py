@@ -79,3 +79,29 @@ def test_a_series_that_does_not_converge_says_so(monkeypatch):
     monkeypatch.setattr(HermiteAverages, "LIMIT", 100)
     with pytest.raises(SolverError, match="use a smaller gain"):
         Tanh().averages(60.0)
+
+
+@pytest.mark.parametrize("name", ["erf", "tanh", "threshold_linear", "linear"])
+def test_the_derivative_is_that_of_the_function(name):
+    phi = nonlinearity_named(name)
+    states = np.linspace(-4, 4, 80)  # zero, where one of them has a corner, is not among them
+    difference = (phi(states + 1e-6) - phi(states - 1e-6)) / 2e-6
+    assert_allclose(phi.derivative(states), difference, atol=1e-8)
+    single = phi.derivative(states.astype(np.float32))
+    assert single.dtype == np.float32
+    assert_allclose(single, difference, atol=2e-6)
+    assert phi.odd == np.allclose(phi(-states), -phi(states))
+
+
+@pytest.mark.parametrize("name", ["threshold_linear", "linear"])
+def test_piecewise_linear_functions_have_no_theory_and_say_so(name):
+    phi = nonlinearity_named(name)
+    with pytest.raises(ConfigError, match=f"no mean-field theory for the nonlinearity '{name}'"):
+        phi.averages(1.0)
+    with pytest.raises(ConfigError, match="odd functions that saturate"):
+        phi.primitive_variance(1.0)
+    states = np.array([-1.5, 2.0])
+    out = np.empty(2)
+    assert phi(states, out=out) is out
+    assert_allclose(out, [0.0 if name == "threshold_linear" else -1.5, 2.0])
+    assert_allclose(phi(states), out)

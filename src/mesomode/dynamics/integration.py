@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mesomode.dynamics.nonlinearity import Nonlinearity
-from mesomode.network.random_mode import Network
+from mesomode.network.coupling import Network
 
 
 class Integrator(Protocol):

@@ -1,6 +1,7 @@
-"""Measures of simulated activity: autocovariance, dimension, time scale.
+"""Measures of simulated activity: autocovariance, dimension, time scales.
 
-The activity of an odd φ without drive has mean zero, and none is subtracted.
+The activity of an odd φ has mean zero, and none is subtracted; that of another φ has a mean in
+every unit, which :func:`without_mean` takes off first.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
 from mesomode.errors import DataError
@@ -30,13 +31,18 @@ class Dimensionality:
         Its standard error over trajectories (jackknife).
     naive_participation_ratio : float
         The same of the covariance pooled over trajectories, biased downwards.
+    squared_trace, squared_covariance : float
+        (tr C)² and tr C² without that bias; over several networks these are averaged, not
+        their ratio. NaN for a single trajectory.
     covariance_eigenvalue : (mode,) ndarray
-        Eigenvalues of the pooled covariance, descending.
+        Eigenvalues of the pooled covariance, descending; empty if not asked for.
     """
 
     participation_ratio: float
     participation_ratio_error: float
     naive_participation_ratio: float
+    squared_trace: float
+    squared_covariance: float
     covariance_eigenvalue: NDArray[np.float64]
 
 
@@ -84,13 +90,15 @@ def standard_error(values: NDArray) -> NDArray[np.float64]:
     return values.std(axis=0, ddof=1) / np.sqrt(len(values))
 
 
-def dimensionality(samples: NDArray) -> Dimensionality:
+def dimensionality(samples: NDArray, *, eigenvalues: bool = True) -> Dimensionality:
     """Measure the dimension of activity.
 
     Parameters
     ----------
     samples : (trajectory, time, unit) ndarray
         Activity in independent trajectories of the same network.
+    eigenvalues : bool
+        Whether those of the covariance are computed, which takes longest.
 
     Returns
     -------
@@ -112,27 +120,130 @@ def dimensionality(samples: NDArray) -> Dimensionality:
         trace[b] = np.trace(covariance, dtype=np.float64)
         total += covariance
     with_all = np.array([_quadratic(trajectory, total) for trajectory in samples])  # tr(C_b ΣC)
-    eigenvalues = np.linalg.eigvalsh(total / count)[::-1]
+    spectrum = np.linalg.eigvalsh(total / count)[::-1] if eigenvalues else np.empty(0)
     pairs = with_all.sum() - own.sum()
     squares = trace.sum() ** 2 - np.sum(trace**2)
+    number = count * (count - 1) if count > 1 else np.nan
+    averages = float(squares / number), float(pairs / number)
     if trace.mean() < QUIESCENT * units:
-        return Dimensionality(np.nan, np.nan, np.nan, eigenvalues)
+        return Dimensionality(np.nan, np.nan, np.nan, *averages, spectrum)
     naive = float(trace.sum() ** 2 / np.sum(total**2))
     if count < 2 or pairs <= 0:
-        return Dimensionality(np.nan, np.nan, naive, eigenvalues)
+        return Dimensionality(np.nan, np.nan, naive, *averages, spectrum)
     error = np.nan
     if count > 2:
         pairs_without = pairs - 2 * (with_all - own)
         squares_without = squares - 2 * trace * (trace.sum() - trace)
         without = squares_without / pairs_without
         error = float(np.sqrt((count - 1) * np.var(without)))
-    return Dimensionality(float(squares / pairs), error, naive, eigenvalues)
+    return Dimensionality(float(squares / pairs), error, naive, *averages, spectrum)
 
 
 def _quadratic(trajectory: NDArray, matrix: NDArray) -> float:
     """Average over times of xᵀ M x."""
     product = trajectory @ matrix.astype(trajectory.dtype)
     return float(np.einsum("tu,tu->", product, trajectory, dtype=np.float64) / len(trajectory))
+
+
+def without_mean(samples: NDArray) -> NDArray:
+    """Subtract from every unit its mean over trajectories and time.
+
+    Parameters
+    ----------
+    samples : (trajectory, time, unit) ndarray
+
+    Returns
+    -------
+    (trajectory, time, unit) ndarray
+        Of the same precision. What trajectories at different fixed points differ in stays.
+    """
+    return samples - samples.mean(axis=(0, 1), dtype=np.float64).astype(samples.dtype)
+
+
+def standardised(samples: NDArray) -> NDArray:
+    """Divide every unit by its root mean square over trajectories and time (z-scores).
+
+    Parameters
+    ----------
+    samples : (trajectory, time, unit) ndarray
+        Of mean zero.
+
+    Returns
+    -------
+    (trajectory, time, unit) ndarray
+        Of the same precision; a unit without activity stays zero.
+    """
+    power = np.mean(np.square(samples, dtype=np.float64), axis=(0, 1))
+    active = power > QUIESCENT
+    scale = np.where(active, 1.0 / np.sqrt(np.where(active, power, 1.0)), 0.0)
+    return samples * scale.astype(samples.dtype)
+
+
+def population_autocovariance(
+    samples: NDArray, lags: ArrayLike, *, partners: int = 2
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Autocovariance of the whole population, ψ(τ, τ)/ψ(0, 0).
+
+    ψ(τ, τ) = (1/N) Σ_ij C_ij(τ)² of the covariances C_ij(τ) = ⟨a_i(t + τ) a_j(t)⟩ of all pairs
+    of units; it decays more slowly than the square of a single unit's autocovariance.
+
+    Parameters
+    ----------
+    samples : (trajectory, time, unit) ndarray
+        Activity in independent trajectories of the same network, at least three.
+    lags : (lag,) array_like of int
+        In samples, the first zero; less than there are times.
+    partners : int
+        Each trajectory b is paired with the ``partners`` after it in a circle.
+
+    Returns
+    -------
+    ratio, error : (lag,) ndarray of float64
+        The error is the standard one over trajectories (jackknife). NaN without activity.
+
+    Raises
+    ------
+    DataError
+        Fewer than three trajectories, or lags that are not possible.
+
+    Notes
+    -----
+    In the product of covariances from two different trajectories, tr C_b(τ) C_b'(τ)ᵀ =
+    Σ_tt' K(t + τ, t' + τ) K(t, t')/T² with K(t, t') = Σ_i a_i^b(t) a_i^b'(t'), there is no
+    bias from finite time, and no matrix of units by units is formed.
+    """
+    lag = np.asarray(lags, dtype=int)
+    count, times, units = samples.shape
+    fits = lag.size > 0 and lag[0] == 0 and lag.min() == 0 and lag.max() < times
+    if count < 3 or partners < 1 or not fits:
+        raise DataError(
+            "the autocovariance of the population cannot be measured",
+            why=f"{count} trajectories (at least 3 are needed) of {times} samples, lags up to "
+            f"{lag.max(initial=0)}",
+            remedy="use more dynamics.trajectories or a shorter dynamics.longest_lag",
+        )
+    pairs = [
+        (b, (b + step) % count)
+        for step in range(1, min(partners, (count - 1) // 2) + 1)
+        for b in range(count)
+    ]
+    energy = np.empty((len(pairs), lag.size))
+    for place, (one, other) in enumerate(pairs):
+        overlap = (samples[one] @ samples[other].T).astype(np.float64)
+        for index, shift in enumerate(lag):
+            kept = times - shift
+            shifted = overlap[shift:, shift:]
+            energy[place, index] = np.sum(shifted * overlap[:kept, :kept]) / (units * kept**2)
+    total = energy.sum(axis=0)
+    if not np.mean(np.square(samples, dtype=np.float64)) > QUIESCENT or total[0] <= 0:
+        return np.full(lag.size, np.nan), np.full(lag.size, np.nan)
+    members = np.array(pairs)
+    without = np.array(
+        [total - energy[(members == b).any(axis=1)].sum(axis=0) for b in range(count)]
+    )
+    without /= without[:, :1]
+    error = np.sqrt((count - 1) * without.var(axis=0))
+    return total / total[0], error
 
 
 def correlation_time(curve: NDArray, spacing: float) -> float:

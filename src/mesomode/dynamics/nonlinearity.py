@@ -1,6 +1,7 @@
 """Nonlinearities φ of rate units and their averages over Gaussian inputs.
 
-Both are odd, have slope one at zero and saturate at ±1. For jointly Gaussian inputs u, v
+Those with a theory are odd, have slope one at zero and saturate at ±1; others
+(:mod:`mesomode.dynamics.piecewise`) can be simulated. For jointly Gaussian inputs u, v
 of variance Δ_0 and covariance Δ the theory needs C_φ(Δ) = E[φ(u) φ(v)], its integral over
 Δ, the average slope E[φ'(u)], and the variance of the primitive of φ, which by Price's
 theorem is that integral at Δ = Δ_0.
@@ -14,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mesomode.dynamics.piecewise import Linear, ThresholdLinear
 from mesomode.errors import ConfigError, SolverError
 
 ERF_SCALE = math.sqrt(math.pi) / 2
@@ -52,14 +54,22 @@ class Averages(Protocol):
     def integral(self, delta: NDArray) -> NDArray:
         """Integral of the covariance from zero to ``delta``."""
 
+    def slope_covariance(self, delta: NDArray) -> NDArray:
+        """E[φ'(u) φ'(v)], by Price's theorem the derivative of the covariance."""
+
 
 class Nonlinearity(Protocol):
     """A nonlinearity φ."""
 
     name: str
+    odd: bool
+    """Whether φ(−x) = −φ(x), so that activity has mean zero."""
 
     def __call__(self, states: NDArray, out: NDArray | None = None) -> NDArray:
         """φ of each element."""
+
+    def derivative(self, states: NDArray) -> NDArray:
+        """φ' of each element."""
 
     def primitive_variance(self, variance: float) -> float:
         """Variance of ∫φ at a Gaussian input: the covariance's integral up to Δ_0."""
@@ -72,6 +82,7 @@ class Erf:
     """φ(x) = erf(√π x/2), whose Gaussian averages are elementary functions."""
 
     name = "erf"
+    odd = True
 
     def __call__(self, states: NDArray, out: NDArray | None = None) -> NDArray:
         """φ of each element; in single precision by a rational function (error 3e-7)."""
@@ -84,6 +95,10 @@ class Erf:
         numerator = _polynomial(ERF_NUMERATOR, square)
         numerator *= clipped
         return np.divide(numerator, _polynomial(ERF_DENOMINATOR, square), out=out)
+
+    def derivative(self, states: NDArray) -> NDArray:
+        """exp(−πx²/4) of each element."""
+        return np.exp(states.dtype.type(-(ERF_SCALE**2)) * np.square(states))
 
     def primitive_variance(self, variance: float) -> float:
         """Variance of ∫φ at a Gaussian input of this variance."""
@@ -112,15 +127,25 @@ class ErfAverages:
         drop = z * z / (1.0 + np.sqrt(1.0 - z * z))
         return (2 / (math.pi * self._scale)) * (z * np.arcsin(z) - drop)
 
+    def slope_covariance(self, delta: NDArray) -> NDArray:
+        """(2k/π)/√(1 − k²Δ²)."""
+        z = self._scale * np.asarray(delta)
+        return (2 * self._scale / math.pi) / np.sqrt(1.0 - z * z)
+
 
 class Tanh:
     """φ(x) = tanh(x)."""
 
     name = "tanh"
+    odd = True
 
     def __call__(self, states: NDArray, out: NDArray | None = None) -> NDArray:
         """φ of each element."""
         return np.tanh(states, out=out)
+
+    def derivative(self, states: NDArray) -> NDArray:
+        """1 − tanh(x)² of each element."""
+        return 1 - np.square(np.tanh(states))
 
     def primitive_variance(self, variance: float) -> float:
         """Variance of log cosh at a Gaussian input of this variance."""
@@ -196,8 +221,16 @@ class HermiteAverages:
         orders = 2.0 * np.arange(1, len(self._squares) + 1)
         return self._variance * square * _polynomial((self._squares / orders)[::-1], square)
 
+    def slope_covariance(self, delta: NDArray) -> NDArray:
+        """Σ k c_k² (Δ/Δ_0)^(k−1)/Δ_0."""
+        square = np.square(np.asarray(delta) / self._variance)
+        orders = 2.0 * np.arange(len(self._squares)) + 1.0
+        return _polynomial((self._squares * orders)[::-1], square) / self._variance
 
-NONLINEARITIES: dict[str, Nonlinearity] = {"erf": Erf(), "tanh": Tanh()}
+
+NONLINEARITIES: dict[str, Nonlinearity] = {
+    phi.name: phi for phi in (Erf(), Tanh(), ThresholdLinear(), Linear())
+}
 
 
 def nonlinearity_named(name: str) -> Nonlinearity:

@@ -17,7 +17,7 @@ from mesomode.dynamics.integration import Integrator, integrator
 from mesomode.dynamics.nonlinearity import nonlinearity_named
 from mesomode.errors import DataError, SolverError
 from mesomode.memory import require_memory
-from mesomode.network.random_mode import Network
+from mesomode.network.coupling import Network
 
 
 @dataclass(frozen=True)
