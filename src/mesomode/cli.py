@@ -30,7 +30,7 @@ THREAD_VARIABLES = (
 
 
 def find_steps() -> dict[str, tuple[str, str]]:
-    """All steps, found by reading the ``stage.py`` files without importing them.
+    """All steps, found by reading the stages' ``stage*.py`` files without importing them.
 
     Returns
     -------
@@ -38,13 +38,13 @@ def find_steps() -> dict[str, tuple[str, str]]:
         Command name → (module, first line of the docstring).
     """
     steps = {}
-    for file in sorted(PACKAGE.glob("*/stage.py")):
+    for file in sorted(PACKAGE.glob("*/stage*.py")):
         for node in ast.parse(file.read_text()).body:
             if isinstance(node, ast.FunctionDef) and any(
                 isinstance(d, ast.Name) and d.id == "step" for d in node.decorator_list
             ):
                 summary = (ast.get_docstring(node) or "").split("\n")[0]
-                module = f"mesomode.{file.parent.name}.stage"
+                module = f"mesomode.{file.parent.name}.{file.stem}"
                 steps[node.name.replace("_", "-")] = (module, summary)
     return steps
 

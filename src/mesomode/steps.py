@@ -1,6 +1,6 @@
 """What a step is, and what running one means.
 
-A step is a function of a stage's ``stage.py`` marked with :func:`step`. Its
+A step is a function of a stage's ``stage.py`` (or ``stage_*.py``) marked with :func:`step`. Its
 keyword-only parameters say everything: files annotated :data:`Input` and
 :data:`Output`, a ``settings`` object, and, where needed, ``seed``, ``threads``
 and ``provenance``. The command line is made from that signature.

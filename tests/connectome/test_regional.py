@@ -1,11 +1,10 @@
-"""The regional baseline, prediction errors, hold-out and comparison with the truth."""
+"""The regional baseline, prediction errors and comparison with the truth."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import nnls
 
-from mesomode.connectome.holdout import split_experiments
 from mesomode.connectome.nonnegative import nonnegative_solution
 from mesomode.connectome.regional import (
     RegionalConnectome,
@@ -87,33 +86,6 @@ def test_relative_error_of_extremes():
     assert relative_error(-data, data, seen) == 4
     assert np.isnan(relative_error(0 * data, 0 * data, seen))
     assert np.isnan(relative_error(data, data, ~seen))
-
-
-@pytest.mark.parametrize("fraction", [0.0, 0.1, 0.2, 0.5, 0.9])
-@pytest.mark.parametrize("seed", range(3))
-def test_split_has_the_wanted_size_and_spreads(fraction, seed):
-    strata = np.random.default_rng(seed).choice([3, 5, 5, 7, 7, 7, 9], size=29)
-    test = split_experiments(strata, fraction, np.random.default_rng(seed))
-    assert test.sum() == max(1, round(fraction * 29))
-    for stratum in np.unique(strata):
-        inside = strata == stratum
-        assert abs((test & inside).sum() - fraction * inside.sum()) <= 1.5
-        if fraction <= 0.5:
-            assert (~test & inside).any(), "each region keeps an experiment to learn from"
-
-
-def test_split_is_drawn_from_the_generator():
-    strata = np.repeat([1, 2, 3], 8)
-    splits = [split_experiments(strata, 0.25, np.random.default_rng(s)) for s in (1, 1, 2)]
-    assert_array_equal(splits[0], splits[1])
-    assert (splits[0] != splits[2]).any()
-    drawn = sum(split_experiments(strata, 0.25, np.random.default_rng(s)) for s in range(200))
-    assert drawn.min() > 20, "every experiment has its chance"
-
-
-def test_split_needs_two():
-    with pytest.raises(DataError, match="cannot be split"):
-        split_experiments([4], 0.2, np.random.default_rng(0))
 
 
 def test_comparison_by_its_definitions():

@@ -109,9 +109,7 @@ def fit(name, prediction, **changed):
     count = prediction.shape[1]
     return Fit(
         **{
-            "name": name, "prediction": prediction, "held_out": True, "voxel": 0.11,
-            "regional": 0.02, "test_voxel": 0.33, "test_regional": 0.16, "train_voxel": 0.1,
-            "train_regional": 0.023, "test": np.arange(count) < 2,
+            "name": name, "prediction": prediction, "voxel": 0.33, "regional": 0.02,
             "experiment_error": np.linspace(0.5, 0.1, count), **changed,
         }
     )  # fmt: skip
@@ -136,13 +134,13 @@ def test_fit(projections):
     projection, observed = projections
     prediction = np.nan_to_num(projection) + 0.01
     figure = draw_fit(
-        [fit("voxel", prediction), fit("regional", prediction, test_voxel=0.77)],
+        [fit("voxel", prediction), fit("regional", prediction, voxel=0.77)],
         projection, observed, CERTIFICATE,
     )  # fmt: skip
     check(figure)
     text = texts(figure)
-    assert f"MSE_rel 0.33\nn = {observed[:, :2].sum()}" in text
-    assert "Voxel model, 2 experiments held out" in text
+    assert f"MSE_rel 0.33\nn = {observed.sum()}" in text
+    assert "Voxel model, 6 experiments fitted" in text
     assert "0.77" in text and "gap ≤ 3e−7 (proven)" in text and "objective 12.5" in text
     errors = titled(figure, "Error of each").lines
     assert errors[0].get_ydata().tolist() == sorted(errors[0].get_ydata())
@@ -150,12 +148,11 @@ def test_fit(projections):
     assert certificate.lines[0].get_ydata()[-1] == 1e-7
 
 
-def test_a_fit_without_hold_out_of_one_experiment(projections):
+def test_a_fit_to_one_experiment(projections):
     projection, observed = (v[:, :1] for v in projections)
     nan = float("nan")
     alone = fit(
-        "voxel", np.nan_to_num(projection), held_out=False, test=np.zeros(1, bool),
-        test_voxel=nan, test_regional=nan, train_voxel=nan, train_regional=nan,
+        "voxel", np.nan_to_num(projection), voxel=nan, regional=nan,
         experiment_error=np.array([nan]),
     )  # fmt: skip
     certificate = Certificate(
@@ -224,7 +221,7 @@ def test_six_models_have_a_panel_each(grid, targets, weights, projections):
     prediction = np.nan_to_num(projection) + 0.01
     figure = draw_fit([fit(name, prediction) for name in MANY], projection, observed, CERTIFICATE)
     check(figure)
-    assert all(f"{name} model, 2 experiments held out" in texts(figure).lower()
+    assert all(f"{name} model, 6 experiments fitted" in texts(figure).lower()
                for name in ("voxel", "low-rank", "distance"))  # fmt: skip
     models = [
         Model(name, weights, 0.1, 1.0, 0.009, 0.1, np.ones((3, 3)), np.geomspace(9, 0.1, count))

@@ -13,7 +13,8 @@ from mesomode.comparison.settings import Settings as ComparisonSettings
 from mesomode.comparison.stage import comparison
 from mesomode.connectome.schemas import COVERAGE_SCHEMA, CROSS_VALIDATION_SCHEMA
 from mesomode.connectome.settings import Settings as ConnectomeSettings
-from mesomode.connectome.stage import connectome_model, connectome_truth, connectome_voxel
+from mesomode.connectome.stage import connectome_model, connectome_voxel
+from mesomode.connectome.stage_reference import connectome_truth
 from mesomode.dynamics.settings import Settings as DynamicsSettings
 from mesomode.dynamics.stage import dynamics
 from mesomode.errors import DataError
@@ -38,9 +39,9 @@ def run(tmp_path_factory):
     """A folder with one store of every kind."""
     folder = tmp_path_factory.mktemp("run")
     _grids(folder)
-    fit = ConnectomeSettings(smoothing=1.0, tolerance=1e-3, holdout_fraction=0.4)
+    fit = ConnectomeSettings(smoothing=1.0, tolerance=1e-3)
     made = {"atlas": folder / "atlas.zarr", "tracing": folder / "tracing.zarr", "settings": fit}
-    run_step(connectome_voxel, **made, out=folder / "voxel.zarr", seed=1, threads=1)
+    run_step(connectome_voxel, **made, out=folder / "voxel.zarr", threads=1)
     for model in MODELS[1:]:
         out = folder / f"{model}.zarr"
         run_step(connectome_model, **made, model=model, out=out, seed=1, threads=1)
@@ -266,7 +267,7 @@ def test_the_table_equals_the_stores(run, tmp_path, caplog):
     expected = [
         ("truth", ("truth", "voxel", "relative error |W − W_true|/|W_true|"), "relative_error", 0),
         ("truth", ("truth", "regional", "MSE_rel of the weights"), "mean_squared_error", 1),
-        ("voxel", ("connectome", "voxel", "MSE_rel held out, voxels"), "test_voxel_error", None),
+        ("voxel", ("connectome", "voxel", "MSE_rel fitted to all, voxels"), "voxel_error", None),
         ("voxel", ("connectome", "voxel", "KKT residual"), "kkt_residual", None),
         ("network_random_mode", ("network", "random_mode", "effective rank PR_D per unit"),
          "effective_rank", None),
@@ -297,16 +298,13 @@ def test_the_table_equals_the_stores(run, tmp_path, caplog):
 
 
 @pytest.mark.slow
-def test_residuals_without_cross_validation_are_those_of_the_hold_out(run, tmp_path):
+def test_residuals_without_cross_validation_are_those_of_the_fit(run, tmp_path):
     from mesomode.report.residual import Prediction
 
     with open_store(run / "voxel.zarr") as data, open_store(run / "tracing.zarr") as tracing:
         injection = tracing["injection_density"].values
-        held = Prediction.of_fit(data, injection)
-        assert held.held_out.sum() == int(data["test"].sum()) > 0
-        assert np.array_equal(held.error, data["holdout_experiment_error"].values)
-        fitted = Prediction.of_fit(data.drop_vars("test"), injection)
-        assert not fitted.held_out.any()
+        fitted = Prediction.of_fit(data, injection)
+        assert not fitted.held_out
         assert np.allclose(fitted.values, data["weights"].values @ injection)
     run_step(
         stage.figure_residual,

@@ -38,8 +38,7 @@ rule connectome_voxel:
         mem_mb=megabytes(800, per_pair=120),
         runtime=minutes(60),
     params:
-        settings=PLAN.settings("connectome", *keys_of("voxel"), "holdout_fraction"),
-        seed=SEED,
+        settings=PLAN.settings("connectome", *keys_of("voxel")),
         code=PLAN.code("connectome"),
     message:
         "Fitting the voxel connectome"
@@ -47,7 +46,7 @@ rule connectome_voxel:
         "../../envs/core.yaml"
     shell:
         "mesomode connectome-voxel --atlas {input.atlas} --tracing {input.tracing}"
-        " --out {output.store} --settings {params.settings:q} --seed {params.seed}"
+        " --out {output.store} --settings {params.settings:q}"
         " --threads {threads} --log {log}"
 
 
@@ -68,9 +67,7 @@ rule connectome_model:
         mem_mb=megabytes(800, per_pair=60),
         runtime=minutes(30),
     params:
-        settings=lambda wildcards: PLAN.settings(
-            "connectome", *keys_of(wildcards.model), "holdout_fraction"
-        ),
+        settings=lambda wildcards: PLAN.settings("connectome", *keys_of(wildcards.model)),
         seed=SEED,
         code=PLAN.code("connectome"),
     message:

@@ -161,7 +161,7 @@ rule figure_fit:
             f"{RUN}/figures/fit.png",
             caption="../report/fit.rst",
             category="3 Connectome",
-            labels={"figure": "Fit and hold-out"},
+            labels={"figure": "Fit"},
         ),
         svg=f"{RUN}/figures/fit.svg",
     log:

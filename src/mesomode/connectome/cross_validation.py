@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mesomode.connectome.holdout import Folds, Integers
-from mesomode.connectome.holdout import assign_folds as assign_folds
-from mesomode.connectome.holdout import nested_folds as nested_folds
+from mesomode.connectome.folds import Folds, Integers
+from mesomode.connectome.folds import assign_folds as assign_folds
+from mesomode.connectome.folds import nested_folds as nested_folds
 from mesomode.connectome.model import Array, ConnectomeModel, Mask
 from mesomode.connectome.scores import relative_error
 from mesomode.errors import DataError

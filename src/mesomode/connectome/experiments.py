@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mesomode.connectome.holdout import split_experiments
 from mesomode.connectome.scores import relative_error
 
 Array = npt.NDArray[np.float64]
@@ -80,52 +79,15 @@ class Experiments:
         """X, Y and Omega of the chosen experiments."""
         return self.injection[:, chosen], self.projection[:, chosen], self.observed[:, chosen]
 
-    def errors(self, prediction: Array, chosen: Mask | None = None, prefix: str = "") -> dict:
-        """Voxel and regional MSE_rel, of all or the chosen experiments: name -> 0-d variable."""
-        chosen = np.ones(self.count, np.bool_) if chosen is None else chosen
-        _, projection, observed = self.select(chosen)
-        part = (prediction[:, chosen], projection, observed)
+    def errors(self, prediction: Array) -> dict[str, Any]:
+        """Voxel and regional MSE_rel: name -> 0-d variable."""
+        part = (prediction, self.projection, self.observed)
         return {
-            f"{prefix}voxel_error": ((), relative_error(*part)),
-            f"{prefix}regional_error": ((), relative_error(*part, group=self.groups.target)),
+            "voxel_error": ((), relative_error(*part)),
+            "regional_error": ((), relative_error(*part, group=self.groups.target)),
         }
 
     def experiment_errors(self, prediction: Array) -> tuple[str, Array]:
         """MSE_rel of each experiment, as a variable; NaN where nothing was observed."""
         each = relative_error(prediction, self.projection, self.observed, axis=0)
         return "experiment", np.asarray(each)
-
-    def hold_out(
-        self,
-        predict: Callable[[Mask], Array],
-        fraction: float,
-        generator: np.random.Generator,
-    ) -> dict[str, Any]:
-        """Errors on experiments set aside, of a fit to the others.
-
-        Parameters
-        ----------
-        predict : callable
-            Fits to the experiments of a mask and predicts all: (target, experiment).
-        fraction : float
-            Of the experiments that are set aside.
-        generator : numpy.random.Generator
-            Draws them.
-
-        Returns
-        -------
-        dict
-            Variables by name; empty if there are fewer than three experiments
-            or ``fraction`` is 0.
-        """
-        if self.count < 3 or fraction == 0:
-            return {}
-        test = split_experiments(self.primary_region, fraction, generator)
-        prediction = predict(~test)
-        return {
-            "test": ("experiment", test),
-            "holdout_prediction": (("target", "experiment"), prediction.astype(np.float32)),
-            "holdout_experiment_error": self.experiment_errors(prediction),
-            **self.errors(prediction, test, "test_"),
-            **self.errors(prediction, ~test, "train_"),
-        }

@@ -60,17 +60,6 @@ SCHEMA = Schema(
         ),
         "voxel_error": _scalar(f"{MSE} of the fit to all experiments"),
         "regional_error": _scalar("the same, summed over the voxels of each region first"),
-        "test": _grid(("experiment",), "bool", "set aside in the hold-out"),
-        "holdout_prediction": _grid(
-            ("target", "experiment"), "float32", "W X of the fit to those not set aside"
-        ),
-        "holdout_experiment_error": _grid(
-            ("experiment",), "float64", "MSE_rel of the fit to those not set aside"
-        ),
-        "test_voxel_error": _scalar("MSE_rel on the experiments set aside"),
-        "test_regional_error": _scalar("the same, by region"),
-        "train_voxel_error": _scalar("MSE_rel on the others, to which it was fitted"),
-        "train_regional_error": _scalar("the same, by region"),
         "objective": _scalar("objective of the regression at W"),
         "misfit": _scalar("its data term |Omega o (WX - Y)|^2"),
         "penalty": _scalar("its smoothness term"),

@@ -54,7 +54,7 @@ class Settings(SettingsBase):
 
     smoothing: float | None = Field(default=None, ge=1e-3, le=1e15)
     """Lambda of the spline regression, above 0. Larger: smoother weights, more bias. Smaller:
-    finer detail, more variance; vary it by factors of 10 and watch the hold-out error. null:
+    finer detail, more variance; vary it by factors of 10 and watch the cross-validated error. null:
     1e5, which cross-validation chose on the mouse visual system (Harris et al. 2016), or what
     suits the size of the phantom."""
 
@@ -69,10 +69,6 @@ class Settings(SettingsBase):
     maximum_iterations: int = Field(default=100, ge=1, le=10_000)
     """Most Newton steps of the fit; 10 to 20 are usual. A fit that needs more is kept, marked as
     not converged."""
-
-    holdout_fraction: float = Field(default=0.2, ge=0, le=0.5)
-    """Fraction of the experiments that are set aside to measure the prediction error of a second
-    fit to the others, 0 to 0.5. 0: no hold-out, half the time."""
 
     models: tuple[Model, ...] = MODELS
     """Which models are fitted: voxel (nonnegative, the one to use), linear (the same without the

@@ -31,7 +31,7 @@ class Preset:
         the areas, as those of the mouse.
     smoothing : float
         Lambda of the spline regression that suits this size; smaller bumps want less of it.
-        Lowest hold-out error of those tried at "tiny" and "small", between the two best powers
+        Lowest error held out of those tried at "tiny" and "small", between the two best powers
         of 10 at "medium", the published value at "visual".
     """
 

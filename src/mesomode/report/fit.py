@@ -1,4 +1,4 @@
-"""Figure of the fit: predictions, errors of experiments held out, certificate."""
+"""Figure of the fits to all experiments: predictions, errors of experiments, certificate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from mesomode.report.connectome import density_of, draw_density
 from mesomode.report.models import model_colour, model_marker, model_name, model_title
@@ -35,58 +34,35 @@ ACROSS = 3
 
 @dataclass(frozen=True)
 class Fit:
-    """One model's predictions and errors; MSE_rel is 2|P − Y|²/(|P|² + |Y|²) where observed.
+    """One model's predictions of what it was fitted to.
+
+    MSE_rel is 2|P − Y|²/(|P|² + |Y|²) where observed.
 
     Parameters
     ----------
     name : str
     prediction : float array (target, experiment)
-        Of the fit to all experiments, or of the fit without those held out.
-    held_out : bool
-        Which of the two.
     voxel, regional : float
-        MSE_rel of the fit to all experiments, of voxels and summed over regions.
-    test_voxel, test_regional, train_voxel, train_regional : float
-        Of the experiments held out, and of those fitted then; NaN: no hold-out.
-    test : bool array (experiment,)
-        Which were held out.
+        MSE_rel, of voxels and summed over regions.
     experiment_error : float array (experiment,)
-        MSE_rel of each in the hold-out (or in the fit to all, without hold-out).
+        MSE_rel of each experiment.
     """
 
     name: str
     prediction: np.ndarray
-    held_out: bool
     voxel: float
     regional: float
-    test_voxel: float
-    test_regional: float
-    train_voxel: float
-    train_regional: float
-    test: np.ndarray
     experiment_error: np.ndarray
 
     @classmethod
     def of(cls, store: xr.Dataset, injection: np.ndarray) -> Fit:
         """What a store of a fitted connectome holds, with X (source, experiment)."""
-        test = "test" in store
-        held_out = "holdout_prediction" in store
-        errors = "holdout_experiment_error" if test else "experiment_error"
         return cls(
             name=str(store.attrs["model"]),
-            prediction=store["holdout_prediction"].values
-            if held_out
-            else store["weights"].values @ injection,
-            held_out=held_out,
-            test=store["test"].values if test else np.zeros(injection.shape[1], bool),
-            experiment_error=store[errors].values,
+            prediction=store["weights"].values @ injection,
             voxel=float(store["voxel_error"]),
             regional=float(store["regional_error"]),
-            **{
-                f"{part}_{kind}": float(store[f"{part}_{kind}_error"]) if test else np.nan
-                for part in ("test", "train")
-                for kind in ("voxel", "regional")
-            },
+            experiment_error=store["experiment_error"].values,
         )
 
 
@@ -165,25 +141,20 @@ def draw_fit(
     heights = (tall * rows, 3.6, 0.75 + 0.26 * len(fits))
     figure = new_figure(
         11 if columns == 2 else 12.5, 0.4 + sum(heights),
-        "How well the connectomes predict tracer experiments",
+        "How well the connectomes describe the experiments that they were fitted to",
     )  # fmt: skip
     parts: Any = figure.subfigures(3, 1, height_ratios=heights)
     above, below, foot = parts
     panels = above.subplots(rows, columns, squeeze=False).ravel()
     for axes, fit in zip(panels, fits, strict=False):
-        chosen = fit.test if fit.held_out else np.ones(observed.shape[1], bool)
-        counts, edges = density_of(
-            *(v[:, chosen][observed[:, chosen]] for v in (projection, fit.prediction))
-        )
+        counts, edges = density_of(projection[observed], fit.prediction[observed])
         labels = ("observed projection density", "predicted projection density")
         shown = draw_density(axes, counts, edges, labels)
         above.colorbar(shown, ax=axes, label="pairs of voxel and experiment", shrink=0.8)
-        what = "held out" if fit.held_out else "fitted"
         axes.set_title(
-            f"{model_title(fit.name)} model, {counted(chosen.sum(), 'experiment')} {what}"
+            f"{model_title(fit.name)} model, {counted(observed.shape[1], 'experiment')} fitted"
         )
-        error = fit.test_voxel if fit.held_out else fit.voxel
-        axes.text(0.04, 0.96, f"MSE_rel {number(error)}\nn = {counts.sum():,.0f}", va="top",
+        axes.text(0.04, 0.96, f"MSE_rel {number(fit.voxel)}\nn = {counts.sum():,.0f}", va="top",
                   transform=axes.transAxes)  # fmt: skip
     for axes in panels[len(fits) :]:
         axes.set_axis_off()
@@ -199,36 +170,18 @@ def draw_fit(
 
 def _experiments(axes: Axes, fits: Sequence[Fit]) -> None:
     order = np.argsort(fits[0].experiment_error, kind="stable")
-    test = fits[0].test[order]
     for fit in fits:
         errors, colour = fit.experiment_error[order], model_colour(fit.name)
-        place = np.arange(len(errors))
-        marker = model_marker(fit.name)
-        axes.plot(place[~test], errors[~test], marker, ms=4, mfc="none", color=colour)
-        axes.plot(place[test], errors[test], marker, ms=5.5, color=colour)
-    for held_out in np.flatnonzero(test):
-        axes.axvline(float(held_out), color=GREY, lw=0.5, ls=":", zorder=0)
+        axes.plot(errors, model_marker(fit.name), ms=4, mfc="none", color=colour,
+                  label=model_name(fit.name))  # fmt: skip
     largest = np.nanmax([np.nanmax(fit.experiment_error, initial=0) for fit in fits])
     axes.set_ylim(0, (1.25 + 0.1 * (len(fits) > 3)) * largest or 1)
     axes.set_xlabel(f"experiment, by error of the {model_name(fits[0].name)} model")
     axes.set_ylabel("MSE_rel of the experiment")
-    axes.set_title("Error of each experiment")
-    handles = [
-        Line2D([], [], ls="", marker=model_marker(fit.name), ms=5.5, color=model_colour(fit.name),
-               label=model_name(fit.name))
-        for fit in fits
-    ]  # fmt: skip
-    handles += [
-        Line2D([], [], ls="", marker="o", ms=size, color=INK, mfc=face, label=f"{text} (n = {n})")
-        for size, face, text, n in (
-            (4, "none", "fitted", np.sum(~test)),
-            (5.5, INK, "held out", test.sum()),
-        )
-        if n
-    ]
+    axes.set_title(f"Error of each experiment (n = {len(order)})")
     axes.legend(
-        handles=handles, ncols=4, loc="upper left", columnspacing=1, handletextpad=0.2,
-        frameon=True, framealpha=0.9, edgecolor="none",
+        ncols=4, loc="upper left", columnspacing=1, handletextpad=0.2, frameon=True,
+        framealpha=0.9, edgecolor="none",
     )  # fmt: skip
 
 
@@ -260,27 +213,6 @@ def _convergence(axes: Axes, certificate: Certificate) -> None:
 
 
 def _table(axes: Axes, fits: Sequence[Fit]) -> None:
-    header = ["MSE_rel of the model"]
-    header += [
-        f"{part}\n{kind}"
-        for part in ("held out", "fitted then", "fitted to all")
-        for kind in ("voxels", "regions")
-    ]
-    rows = [
-        [
-            model_name(fit.name),
-            *(
-                number(value)
-                for value in (
-                    fit.test_voxel,
-                    fit.test_regional,
-                    fit.train_voxel,
-                    fit.train_regional,
-                    fit.voxel,
-                    fit.regional,
-                )
-            ),
-        ]
-        for fit in fits
-    ]
+    header = ["MSE_rel of the model", "voxels", "regions"]
+    rows = [[model_name(fit.name), number(fit.voxel), number(fit.regional)] for fit in fits]
     draw_table(axes, header, rows, first=0.2, colours=[model_colour(fit.name) for fit in fits])

@@ -37,37 +37,28 @@ class Prediction:
         W X.
     error : float array (experiment,)
         Voxel MSE_rel of each; NaN: undefined.
-    held_out : bool array (experiment,)
-        Whether each was predicted from the others.
+    held_out : bool
+        Whether each experiment was predicted from others.
     """
 
     model: str
     values: np.ndarray
     error: np.ndarray
-    held_out: np.ndarray
+    held_out: bool
 
     @classmethod
     def out_of_fold(cls, store: xr.Dataset, model: str) -> Prediction:
         """What a store of the cross-validation holds of a model."""
         place = list(store.attrs["models"]).index(model)
-        error = store["experiment_error"][place].values
         values = store["prediction"][place].values
-        return cls(model, values, error, np.ones(len(error), dtype=bool))
+        return cls(model, values, store["experiment_error"][place].values, True)
 
     @classmethod
     def of_fit(cls, store: xr.Dataset, injection: np.ndarray) -> Prediction:
         """What a store of a fitted connectome holds, with X (source, experiment)."""
         model = str(store.attrs["model"])
-        if "test" in store:
-            return cls(
-                model,
-                store["holdout_prediction"].values,
-                store["holdout_experiment_error"].values,
-                store["test"].values,
-            )
         values = store["weights"].values @ injection
-        error = store["experiment_error"].values
-        return cls(model, values, error, np.zeros(len(error), dtype=bool))
+        return cls(model, values, store["experiment_error"].values, False)
 
 
 def chosen_experiments(error: np.ndarray, largest: int = LARGEST) -> list[tuple[int, str]]:
@@ -142,8 +133,7 @@ def draw_residual(
         for place, why in chosen_experiments(prediction.error)
         for side, words in sides(contralateral, len(target_voxel))
     ]
-    how = "predicted from the others" if prediction.held_out.all() else (
-        "fitted" if not prediction.held_out.any() else "fitted or held out")  # fmt: skip
+    how = "predicted from the others" if prediction.held_out else "fitted"
     name = model_name(prediction.model)
     figure = new_figure(
         11.5, 1.0 + 3.35 * max(len(rows), 1),
@@ -167,9 +157,8 @@ def draw_residual(
         scales: list[dict[str, Any]] = [{"norm": Normalize(0, largest)}] * 2
         scales += [{"norm": Normalize(-reach, reach), "cmap": DIVERGING}]
         reached = source_voxel[injection_density[:, place] > 0]
-        held = ", held out" if prediction.held_out[place] and how.startswith("fitted or") else ""
         titles = (
-            f"{experiment[place]}: {why}{held}\nobserved{words}",
+            f"{experiment[place]}: {why}\nobserved{words}",
             f"MSE_rel {100 * prediction.error[place]:.3g} %\npredicted",
             "\npredicted − observed",
         )

@@ -133,7 +133,7 @@ def figure_connectome(*, models: list[Input], png: Output, svg: Output, settings
 def figure_fit(
     *, tracing: Input, models: list[Input], png: Output, svg: Output, settings: Settings
 ) -> None:
-    """Draw predicted projections, the errors of experiments held out, and the certificate.
+    """Draw predicted projections, the errors of the experiments, and the certificate.
 
     Parameters
     ----------
@@ -291,7 +291,7 @@ def figure_residual(
     model : Path
         ``connectome/<model>.zarr``.
     cross_validation : list of Path
-        ``connectome/cross_validation.zarr``, or none: then the fit and its hold-out are shown.
+        ``connectome/cross_validation.zarr``, or none: then the fit to all is shown.
     png, svg : Path
         The figure.
     """

@@ -99,10 +99,6 @@ def connectome_rows(store: xr.Dataset, name: str) -> list[Row]:
             )
         ]
     found = (
-        ("MSE_rel held out, voxels", "test_voxel_error"),
-        ("MSE_rel held out, regions", "test_regional_error"),
-        ("MSE_rel fitted then, voxels", "train_voxel_error"),
-        ("MSE_rel fitted then, regions", "train_regional_error"),
         ("MSE_rel fitted to all, voxels", "voxel_error"),
         ("MSE_rel fitted to all, regions", "regional_error"),
         ("KKT residual", "kkt_residual"),
