@@ -19,7 +19,7 @@ Family = Literal["flat", "exponential", "power_law"]
 
 
 def strengths_of(
-    family: Family, count: int, *, decay: float | None = None, exponent: float | None = None
+    family: str, count: int, *, decay: float | None = None, exponent: float | None = None
 ) -> NDArray[np.float64]:
     """Component strengths of a family, the largest one.
 

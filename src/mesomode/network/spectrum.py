@@ -120,6 +120,52 @@ def effective_rank(matrix: ArrayLike) -> float:
     return 1.0 / inverse if inverse else np.inf
 
 
+def unbiased_inverse_effective_rank(matrix: ArrayLike) -> float:
+    """1/PR_D with the correction for finitely many units, uneven units and heavy tails.
+
+    The fourth moment tr[(JJᵀ)²] = Σ J_ij J_kj J_kl J_il counts paths that return the way they
+    came (i = k or j = l), which for finitely many, unevenly connected or sparse units are not
+    the 2 m_2² that κ₄ subtracts. Here they are left out::
+
+        1/PR_D = N/(1 − 1/N)² · (tr[(JJᵀ)²] − Σ_i r_i² − Σ_j c_j² + Σ_ij J_ij⁴) / (tr JJᵀ)²
+
+    with the sums of squares r of rows and c of columns. The numerator's mean is exactly zero
+    for independent couplings of mean zero, whatever their variances; for gaussian modes it is
+    exactly (1 − 1/N)² Σd⁴, with any scales u and v of mean square one up to 1/N. Without
+    the correction, independent couplings of kurtosis k give (k − 2)/N in the mean.
+
+    Parameters
+    ----------
+    matrix : (unit, unit) array_like
+        Couplings J.
+
+    Returns
+    -------
+    float
+        0 for independent couplings, up to fluctuations of order 1/N around it.
+
+    Raises
+    ------
+    DataError
+        Not a square finite matrix other than zero, or of one unit.
+    """
+    couplings = checked_matrix(matrix, square=True, what="couplings")
+    count = len(couplings)
+    if count < 2:
+        raise DataError("one unit has no effective rank", remedy="give at least two units")
+    require_memory(
+        32.0 * count**2, f"the moments of {count:,} × {count:,} couplings", "use fewer units"
+    )
+    couplings = couplings / np.float64(np.abs(couplings).max())
+    gram = couplings @ couplings.T
+    squares = np.square(couplings, out=couplings)
+    rows, columns = squares.sum(axis=1), squares.sum(axis=0)
+    cycles = (np.vdot(gram, gram) - np.vdot(rows, rows) - np.vdot(columns, columns)) + np.vdot(
+        squares, squares
+    )
+    return float(count / (1 - 1 / count) ** 2 * cycles / rows.sum() ** 2)
+
+
 def singular_values(weights: ArrayLike) -> NDArray[np.float64]:
     """Singular values, descending.
 
