@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from mesomode.errors import ConfigError, DataError
+from mesomode.fetch import neutral
 from mesomode.fetch.neutral import IMAGES, Unreadable, aligned_running_speed
 from mesomode.fetch.stage import (
     phantom_recordings,
@@ -24,7 +26,15 @@ from mesomode.files import read_json, sha256_of, write_json
 from mesomode.phantom.settings import Settings
 from mesomode.steps import run_step
 
-TINY = Settings(size="tiny", experiments=3, sessions=2, cells=6, session_length="tiny")
+TINY = Settings(
+    size="tiny",
+    experiments=3,
+    sessions=4,
+    session_types=tuple(f"three_session_{kind}" for kind in ("A", "B", "C", "C2")),
+    cells=6,
+    session_length="tiny",
+)
+EYE = ["pupil_size", "pupil_location", "pupil_location_spherical"]
 PIPELINE = "processing/brain_observatory_pipeline"
 
 
@@ -113,14 +123,16 @@ def test_both_readers_give_the_same_tracing(phantom, tmp_path, allensdk_python):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
 def test_both_readers_give_the_same_sessions(phantom, tmp_path, allensdk_python, number):
     read_session(phantom, tmp_path / "d.h5", number)
     options = {"reader": "allensdk", "allensdk_python": allensdk_python}
     read_session(phantom, tmp_path / "a.h5", number, **options)
     found = assert_equal_but_for_the_reader(tmp_path / "d.h5", tmp_path / "a.h5")
     assert found["dff"].dtype == np.float32
-    assert found["@absent"] == "[]"
+    # the phantom films the eye in the first session of a container
+    assert json.loads(found["@absent"]) == ([] if number == 0 else EYE)
+    assert {"template/natural_movie_one", "regions", "metrics/pref_dir_dg"} <= set(found)
 
 
 @pytest.mark.slow
@@ -135,6 +147,7 @@ def test_both_readers_agree_on_what_real_files_lack(phantom, tmp_path, spoiled, 
             rows = dff["data"][:, :-1]
             del dff["data"]
             dff["data"] = rows
+            del file[f"{PIPELINE}/PupilTracking"]
 
     root = spoiled("recordings.json", lambda name: name.endswith(".nwb"), shorten)
     content = read_json(root / "recordings.json")
@@ -144,7 +157,8 @@ def test_both_readers_agree_on_what_real_files_lack(phantom, tmp_path, spoiled, 
     options = {"reader": "allensdk", "allensdk_python": allensdk_python}
     read_session(root, tmp_path / "a.h5", **options)
     assert_equal_but_for_the_reader(tmp_path / "d.h5", tmp_path / "a.h5")
-    assert json.loads(found["@absent"]) == ["fluorescence", "events", "running_speed"]
+    lacking = ["fluorescence", "events", "running_speed", "pupil_size"]
+    assert json.loads(found["@absent"]) == lacking
     assert np.isnan(found["dff"][-1]).all()
     assert np.isfinite(found["dff"][:-1]).all()
 
@@ -204,6 +218,94 @@ def test_sessions_are_the_raw_ones(phantom, tmp_path):
     gratings = {name: value for name, value in found.items() if "drifting_gratings" in name}
     assert (np.diff(gratings["stimulus/drifting_gratings/start"]) > 0).all()
     assert set(np.unique(gratings["stimulus/drifting_gratings/blank_sweep"])) == {0, 1}
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
+def test_images_pupil_and_measures_are_the_raw_ones(phantom, tmp_path, number):
+    found = read_session(phantom, tmp_path / "s.h5", number)
+    entry = read_json(phantom / "recordings.json")["sessions"][number]
+    assert entry["session_type"] == TINY.session_types[number]
+    with h5py.File(phantom / entry["nwb"]) as file:
+        stacks = {name: file[f"stimulus/templates/{name}/data"][:] for name in
+                  file["stimulus/templates"]}  # fmt: skip
+        kept = {n.split("/")[1] for n in found if n.startswith("template/") and "@" not in n}
+        assert {f"{name}_image_stack" for name in kept} == set(stacks)
+        for name in kept:
+            np.testing.assert_array_equal(found[f"template/{name}"], stacks[f"{name}_image_stack"])
+            assert found[f"template/{name}@block"] == 1
+            where, path = found[f"template/{name}@original"].split(":")
+            assert where == entry["nwb"] and path in file
+            digest = hashlib.sha256(stacks[f"{name}_image_stack"].tobytes()).hexdigest()
+            assert found[f"template/{name}@sha256"] == digest
+        if number == 0:
+            pupil = file[f"{PIPELINE}/PupilTracking/pupil_size"]
+            np.testing.assert_array_equal(found["pupil_size/time"], pupil["timestamps"][:])
+            np.testing.assert_array_equal(found["pupil_size/values"], pupil["data"][:].astype("f4"))
+            assert found["pupil_location_spherical/values"].shape[1] == 2
+        mask = file[f"{PIPELINE}/ImageSegmentation/imaging_plane_1/roi_0003/img_mask"][:]
+    row, column = np.nonzero(mask)
+    np.testing.assert_allclose(found["regions"][3], [column.mean(), row.mean(), len(row)])
+    cells = read_json(phantom / "observatory/cell_specimens.json")
+    known = {cell["cell_specimen_id"]: cell for cell in cells}
+    expected = [known[cell]["pref_dir_dg"] for cell in found["cell_specimen_ids"]]
+    np.testing.assert_array_equal(found["metrics/pref_dir_dg"], expected)
+    assert "metrics/osi_dg" not in found  # nobody measured it
+
+
+def test_large_images_are_averaged_over_blocks_and_say_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(neutral, "TEMPLATE_BYTES", 400)
+    monkeypatch.setattr(neutral, "BYTES_AT_ONCE", 1)
+    images = np.random.default_rng(0).integers(0, 256, (5, 21, 32)).astype("f4")
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        template = (images.shape, lambda first, last: images[first:last])
+        neutral.write_template(file, "natural_scenes", template, "a.nwb")
+        kept = file["template/natural_scenes"]
+        assert kept.shape == (5, 7, 10) or kept.size <= 400
+        block = kept.attrs["block"]
+        rows, columns = kept.shape[1] * block, kept.shape[2] * block
+        for image in range(5):
+            for row in range(kept.shape[1]):
+                for column in range(kept.shape[2]):
+                    square = images[image, row * block :, column * block :][:block, :block]
+                    assert kept[image, row, column] == np.rint(square.mean())
+        assert rows <= 21 < rows + block and columns <= 32 < columns + block
+        assert kept.attrs["original_shape"].tolist() == [5, 21, 32]
+        assert kept.attrs["sha256"] == hashlib.sha256(images.tobytes()).hexdigest()
+        assert kept.dtype == np.uint8
+        with pytest.raises(Unreadable, match="no stack"):
+            neutral.write_template(file, "x", ((3, 4), template[1]), "")
+
+
+@pytest.mark.parametrize("spaces", ["", " \n"])
+def test_the_list_of_cells_is_read_by_pieces(tmp_path, spaces):
+    rows = [
+        {"cell_specimen_id": i, "osi_dg": None if i % 3 else i / 7, "tld1_id": 5, "area": "é" * 200}
+        for i in range(9000)
+    ]
+    path = tmp_path / "cells.json"
+    text = json.dumps(rows, ensure_ascii=False).replace(", {", "," + spaces + "{")
+    path.write_text(spaces + text, encoding="utf-8")
+    assert path.stat().st_size > 3 << 20
+    found = neutral.published_metrics(path, np.array([8997, 5, 99999, 3]))
+    assert list(found) == ["osi_dg"]
+    np.testing.assert_array_equal(found["osi_dg"], [8997 / 7, np.nan, np.nan, 3 / 7])
+    for broken in (text[:-2], "{}", "[1]", ""):
+        path.write_text(broken, encoding="utf-8")
+        with pytest.raises(Unreadable, match="list of cells"):
+            neutral.published_metrics(path, np.array([5]))
+
+
+def test_pupil_samples_that_do_not_fit_their_times_are_refused(spoiled, tmp_path):
+    def shorten(path):
+        with h5py.File(path, "r+") as file:
+            group = file[f"{PIPELINE}/PupilTracking/pupil_size"]
+            values = group["data"][:-1]
+            del group["data"]
+            group["data"] = values
+
+    root = spoiled("recordings.json", lambda name: name.endswith(".nwb"), shorten)
+    with pytest.raises(DataError, match=r"(?s)eye camera.*do not fit.*pupil_size"):
+        read_session(root, tmp_path / "s.h5")
 
 
 def spoil_volume(value: float, count: int) -> Callable[[Path], None]:

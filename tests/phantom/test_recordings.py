@@ -50,9 +50,9 @@ def test_presentations_follow_each_other_in_the_real_order(session_type, length)
         assert frames.min() >= 0 and frames.max() <= timetable.length
         if name == "spontaneous":
             frames = frames[::2] * [1, 0] + frames[1::2] * [0, 1]
-        # the SDK tells epochs apart by gaps of more than 39 (A) or 15 (B) frames
+        # the SDK tells epochs apart by gaps of more than 39 (A), 15 (B) or 7 (C, C2) frames
         gaps = frames[1:, 0] - frames[:-1, 1]
-        limit = {"three_session_A": 39, "three_session_B": 15}[session_type]
+        limit = {"three_session_A": 39, "three_session_B": 15}.get(session_type, 7)
         starts = np.concatenate([[0], 1 + np.flatnonzero(gaps > limit)])
         assert len(starts) == EPOCHS[session_type].count(name)
         order += [(int(frames[start, 0]), name) for start in starts]
@@ -71,6 +71,26 @@ def test_real_length_has_the_real_row_counts():
         "static_gratings": 6000, "natural_scenes": 5950, "spontaneous": 2,
     }  # fmt: skip
     assert 105_000 < a.length < 120_000 and 105_000 < b.length < 125_000
+    c = make_timetable("three_session_C", LENGTHS["real"], np.random.default_rng(0))
+    c2 = make_timetable("three_session_C2", LENGTHS["real"], np.random.default_rng(0))
+    # rows of the SDK's master tables, in which each pair of spontaneous rows is one
+    master = [
+        sum(len(s.data) // (2 if n == "spontaneous" else 1) for n, s in t.stimuli.items())
+        for t in (a, b, c, c2)
+    ]
+    assert master == [45629, 20951, 26882, 29398]
+
+
+def test_sparse_noise_has_the_real_shapes_and_few_pixels():
+    for kind, names in (("C", [""]), ("C2", ["_4deg", "_8deg"])):
+        made = make_timetable(f"three_session_{kind}", LENGTHS["tiny"], np.random.default_rng(0))
+        for ending in names:
+            stimulus = made.stimuli[f"locally_sparse_noise{ending}"]
+            shape = (8, 14) if ending == "_8deg" else (16, 28)
+            assert stimulus.template.shape == (len(stimulus.data), *shape)
+            assert set(np.unique(stimulus.template)) == {0, 127, 255}
+            lit = (stimulus.template != 127).sum(axis=(1, 2))
+            assert len(set(lit)) == 1 and lit[0] < 0.05 * np.prod(shape)
 
 
 def test_every_grating_is_shown_equally_often():
@@ -185,6 +205,17 @@ def test_sessions_of_a_container_share_cells(sessions):
     assert len(first) == len(second) == 24 and 12 < len(first & second) < 24
     everyone = [c for s in sessions for c in s.container.cell_specimen_ids.tolist()]
     assert len(set(everyone)) == len(everyone) // 2
+
+
+def test_the_eye_is_filmed_in_the_first_session_of_a_container(sessions):
+    assert [s.eye is None for s in sessions] == [False, True, False, True]
+    eye = sessions[0].eye
+    assert np.isnan(eye.size).any() and np.isfinite(eye.size).mean() > 0.95
+    assert np.array_equal(np.isnan(eye.angle[:, 0]), np.isnan(eye.size))
+    assert eye.timestamps[-1] <= sessions[0].timestamps[-1]
+    speed = np.interp(eye.timestamps, sessions[0].timestamps, sessions[0].running_speed)
+    seen = np.isfinite(eye.size)
+    assert np.corrcoef(eye.size[seen], speed[seen])[0, 1] > 0.5
 
 
 def test_traces_are_plausible(sessions):

@@ -5,8 +5,9 @@ Only the standard library, NumPy and h5py: the allensdk environment imports this
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,10 +32,19 @@ EXTENT_UM = (13200, 8000, 11400)
 LARGEST_EXCESS = 0.01
 """Densities above 1 by no more than this are rounding and set to 1."""
 UNITS_AT_ONCE = 64
+TEMPLATE_BYTES = 8 << 20
+"""Largest size of the images of one stimulus as kept; larger ones are averaged over blocks."""
+BYTES_AT_ONCE = 1 << 26
+PUPIL = {"pupil_size": 0, "pupil_location": 2, "pupil_location_spherical": 2}
+"""What an eye camera gives, with its number of columns (0: a plain array)."""
+CELL_LIST = "observatory/cell_specimens.json"
+"""List of all recorded cells with their published metrics; not always fetched."""
 COMPACT: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 Volume = Callable[[], np.ndarray]
 Traces = Callable[[int, int], np.ndarray]
+Template = tuple[tuple[int, ...], Traces]
+"""Shape (image, row, column), and what gives the images [first, last)."""
 
 
 class Unreadable(Exception):
@@ -163,6 +173,12 @@ def write_session(
     running_speed: np.ndarray | None,
     stimuli: Mapping[str, Mapping[str, np.ndarray]],
     say: Callable[[str], None],
+    pupil: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+    templates: Mapping[str, Template] | None = None,
+    templates_from: str = "",
+    metrics: Mapping[str, np.ndarray] | None = None,
+    regions: np.ndarray | None = None,
+    pieces: np.ndarray | None = None,
 ) -> None:
     """Write ``session_<id>.h5``.
 
@@ -185,6 +201,19 @@ def write_session(
         ``start``, ``end`` and the stimulus' own columns.
     say : callable
         Told what is absent.
+    pupil : mapping, optional
+        For each name of `PUPIL` that was recorded: times in s, and values (sample, …); the
+        camera has its own clock rate. NaN: not seen.
+    templates : mapping, optional
+        Images that the column ``frame`` of a stimulus counts; see `write_template`.
+    templates_from : str
+        Where the originals are: a file, relative to the folder of the raw data.
+    metrics : mapping, optional
+        Published measures of the cells, float (unit,); NaN: not measured.
+    regions : float array (unit, 3), optional
+        Column and row of the centre of a cell's region of interest, and its pixels.
+    pieces : int array (piece, 2), optional
+        Frames [start, end) recorded without interruption, where time stamps do not say so.
 
     Raises
     ------
@@ -193,6 +222,7 @@ def write_session(
     """
     units, frames = len(cell_specimen_ids), len(timestamps)
     absent = [name for name, rows in traces.items() if rows is None]
+    pupil, templates, metrics = pupil or {}, templates or {}, metrics or {}
     with h5py.File(path, "w", track_order=False) as file:
         file.attrs["format"] = FORMAT
         file.attrs["source"] = source
@@ -223,6 +253,15 @@ def write_session(
                 )
             speed = np.asarray(running_speed, dtype=np.float32)
             file.create_dataset("running_speed", data=speed, **COMPACT)
+        absent += _write_pupil(file, pupil)
+        if not metrics:
+            absent.append("metrics")
+        for name in sorted(metrics):
+            file[f"metrics/{name}"] = np.asarray(metrics[name], dtype=np.float64)
+        if regions is not None:
+            file["regions"] = np.asarray(regions, dtype=np.float64)
+        if pieces is not None:
+            file["pieces"] = np.asarray(pieces, dtype=np.int64)
         file.attrs["absent"] = json.dumps(absent)
         if absent:
             say(f"the session has no {', '.join(absent)}")
@@ -232,6 +271,129 @@ def write_session(
                 kind = np.int64 if column in ("start", "end") else np.float64
                 group[column] = np.asarray(stimuli[name][column]).astype(kind)
         file.require_group("stimulus")
+        for name in sorted(templates):
+            write_template(file, name, templates[name], templates_from)
+
+
+def write_template(file: h5py.File, name: str, template: Template, origin: str) -> None:
+    """Keep the images of a stimulus, if need be as averages over square blocks of pixels.
+
+    Attributes of ``template/<name>`` say what the original is: ``block`` (pixels along the edge
+    of a block, 1: nothing was averaged), ``original_shape``, ``original_type``, ``sha256`` of its
+    bytes, and ``original``, where it is.
+    """
+    shape, images = template
+    if len(shape) != 3 or 0 in shape:
+        raise Unreadable("the images of a stimulus are no stack", name, f"shape {shape}")
+    block = 1
+    while shape[0] * (shape[1] // block) * (shape[2] // block) > TEMPLATE_BYTES:
+        block += 1
+    kept = (shape[0], shape[1] // block, shape[2] // block)
+    result = np.empty(kept, dtype=np.float32)
+    digest, kind = hashlib.sha256(), ""
+    step = max(1, BYTES_AT_ONCE // (8 * shape[1] * shape[2]))
+    for first in range(0, shape[0], step):
+        part = np.ascontiguousarray(images(first, min(first + step, shape[0])))
+        kind = part.dtype.str
+        digest.update(part.tobytes())
+        part = part[:, : kept[1] * block, : kept[2] * block].astype(np.float32)
+        part = part.reshape(len(part), kept[1], block, kept[2], block)
+        result[first : first + len(part)] = part.mean(axis=(2, 4))
+    if result.min() >= 0 and result.max() <= 255:
+        result = np.rint(result).astype(np.uint8)
+    stored = file.create_dataset(f"template/{name}", data=result, **COMPACT)
+    stored.attrs["block"] = block
+    stored.attrs["original_shape"] = shape
+    stored.attrs["original_type"] = kind
+    stored.attrs["sha256"] = digest.hexdigest()
+    stored.attrs["original"] = f"{origin}:/stimulus/templates/{name}_image_stack/data"
+
+
+def _write_pupil(file: h5py.File, pupil: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[str]:
+    """Write what the eye camera saw; the names of what it did not."""
+    for name, (times, values) in pupil.items():
+        columns = PUPIL[name]
+        times, values = np.ravel(times), np.asarray(values, dtype=np.float32)
+        values = values.reshape(len(values), columns) if columns else np.ravel(values)
+        if len(times) != len(values) or not np.all(np.diff(times) > 0):
+            raise Unreadable(
+                "the eye camera's samples do not fit their time stamps",
+                name,
+                f"{len(values)} samples, {len(times)} time stamps, which must increase",
+            )
+        file.create_dataset(f"{name}/values", data=values, **COMPACT)
+        file[f"{name}/time"] = np.asarray(times, dtype=np.float64)
+    return [name for name in PUPIL if name not in pupil]
+
+
+def published_metrics(path: Path, cells: np.ndarray) -> dict[str, np.ndarray]:
+    """Published measures of some cells, from the list of all cells, which is read by pieces.
+
+    Parameters
+    ----------
+    path : Path
+        ``cell_specimens.json``: an array of records, hundreds of MB long.
+    cells : int array (unit,)
+        Ids wanted.
+
+    Returns
+    -------
+    dict of str to float64 array (unit,)
+        The columns that hold a number for at least one of the cells; NaN: none for this one.
+
+    Raises
+    ------
+    Unreadable
+        The list cannot be read.
+    """
+    place = {int(cell): row for row, cell in enumerate(cells)}
+    columns: dict[str, np.ndarray] = {}
+    try:
+        for record in _records_of(path):
+            row = place.get(int(record["cell_specimen_id"]))
+            if row is None:
+                continue
+            for name, value in record.items():
+                plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+                if plain and not name.endswith(("_id", "_name")):
+                    columns.setdefault(name, np.full(len(cells), np.nan))[row] = value
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Unreadable("the list of cells cannot be read", path, str(error)) from error
+    return columns
+
+
+def _records_of(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON array, one at a time."""
+    decoder, text, begun = json.JSONDecoder(), "", False
+    with open(path, encoding="utf-8") as file:
+        while piece := file.read(1 << 20):
+            text += piece
+            place = 0
+            while True:
+                while place < len(text) and text[place] in " \n\r\t,":
+                    place += 1
+                if not begun and place < len(text):
+                    if text[place] != "[":
+                        raise ValueError("it does not begin with [")
+                    place, begun = place + 1, True
+                    continue
+                if text[place : place + 1] == "]":
+                    return
+                try:
+                    record, place = decoder.raw_decode(text, place)
+                except ValueError:
+                    break  # cut off: more has to be read
+                yield record
+            text = text[place:]
+    raise ValueError("it is cut off")
+
+
+def region_of(mask: np.ndarray) -> tuple[float, float, float]:
+    """Column and row of the centre of a mask (row, column), and its number of pixels."""
+    rows, columns = np.nonzero(mask)
+    if not len(rows):
+        return float("nan"), float("nan"), 0.0
+    return float(columns.mean()), float(rows.mean()), float(len(rows))
 
 
 def aligned_running_speed(

@@ -19,7 +19,15 @@ sys.path.append(str(Path(__file__).resolve().parent))
 
 import h5py
 import numpy as np
-from neutral import IMAGES, Unreadable, write_connectivity, write_session
+from neutral import (
+    CELL_LIST,
+    IMAGES,
+    Unreadable,
+    published_metrics,
+    region_of,
+    write_connectivity,
+    write_session,
+)
 
 
 def shut_the_network():
@@ -110,6 +118,11 @@ def read_session(root, manifest, session, out, scratch):
         pipeline = file["processing/brain_observatory_pipeline"]
         demixed = "imaging_plane_1_demixed_signal" in pipeline["Fluorescence"]
         runs = "BehavioralTimeSeries/running_speed" in pipeline
+        stacks = [name.removesuffix("_image_stack") for name in file.get("stimulus/templates", ())]
+        drawn = pipeline.get("ImageSegmentation/imaging_plane_1", {})
+        masks = "roi_list" in drawn and all(
+            f"{name.decode()}/img_mask" in drawn for name in drawn["roi_list"][:]
+        )
     corrected = demixed or data.pipeline_version.major < 2
     events = None
     if entry["events"] is not None:
@@ -122,6 +135,7 @@ def read_session(root, manifest, session, out, scratch):
     for name in data.list_stimuli():
         frame = data.get_stimulus_table(name)
         stimuli[name] = {column: np.asarray(frame[column]) for column in frame.columns}
+    listed = any(record["path"] == CELL_LIST for record in manifest["files"])
     write_session(
         out,
         source=manifest["source"],
@@ -138,7 +152,35 @@ def read_session(root, manifest, session, out, scratch):
         running_speed=data.get_running_speed()[0] if runs else None,
         stimuli=stimuli,
         say=say,
+        pupil=pupil_of(data),
+        templates={name: template_of(data, name) for name in stacks},
+        templates_from=entry["nwb"],
+        metrics=published_metrics(root / CELL_LIST, cells) if listed else None,
+        regions=[region_of(roi.get_mask_plane()) for roi in data.get_roi_mask()] if masks else None,
     )
+
+
+def pupil_of(data):
+    """What the eye camera saw, as far as it was recorded."""
+    from allensdk.brain_observatory.brain_observatory_exceptions import NoEyeTrackingException
+
+    found = {}
+    for name, get in (
+        ("pupil_size", data.get_pupil_size),
+        ("pupil_location", lambda: data.get_pupil_location(as_spherical=False)),
+        ("pupil_location_spherical", data.get_pupil_location),
+    ):
+        try:
+            found[name] = get()
+        except NoEyeTrackingException:
+            continue
+    return found
+
+
+def template_of(data, name):
+    """Shape of the images shown, and what gives some of them."""
+    images = data.get_stimulus_template(name)
+    return images.shape, lambda first, last: images[first:last]
 
 
 def main(kind, manifest_path, out, session=None):

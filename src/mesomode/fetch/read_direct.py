@@ -14,10 +14,15 @@ import nrrd
 import numpy as np
 
 from mesomode.fetch.neutral import (
+    CELL_LIST,
     IMAGES,
+    PUPIL,
+    Template,
     Traces,
     Unreadable,
     aligned_running_speed,
+    published_metrics,
+    region_of,
     write_connectivity,
     write_session,
 )
@@ -143,7 +148,7 @@ def read_session(
     path = root / entry["nwb"]
     try:
         with h5py.File(path, "r") as file:
-            _write_session(file, root, entry, manifest["source"], out, say)
+            _write_session(file, root, entry, manifest, out, say)
     except (OSError, KeyError, ValueError) as error:
         raise Unreadable("the recording cannot be read", path, str(error)) from error
 
@@ -152,7 +157,7 @@ def _write_session(
     file: h5py.File,
     root: Path,
     entry: Mapping[str, Any],
-    source: str,
+    manifest: Mapping[str, Any],
     out: Path | BinaryIO,
     say: Callable[[str], None],
 ) -> None:
@@ -178,12 +183,14 @@ def _write_session(
     version = _text(file["general/generated_by"][-1]) if "general/generated_by" in file else "0.9"
     events = None if entry["events"] is None else _events(root / entry["events"])
     dff = file[f"{PIPELINE}/DfOverF/imaging_plane_1/data"]
+    cells = file[f"{segmentation}/cell_specimen_ids"][:]
+    listed = any(record["path"] == CELL_LIST for record in manifest["files"])
     write_session(
         out,
-        source=source,
+        source=manifest["source"],
         reader="direct",
         metadata=_metadata(file, version),
-        cell_specimen_ids=file[f"{segmentation}/cell_specimen_ids"][:],
+        cell_specimen_ids=cells,
         roi_ids=np.array([_text(value) for value in file[f"{segmentation}/roi_ids"][:]]),
         timestamps=timestamps,
         traces={
@@ -200,7 +207,45 @@ def _write_session(
             )
         },
         say=say,
+        pupil=_pupil(file[PIPELINE]),
+        templates=_templates(file),
+        templates_from=entry["nwb"],
+        metrics=published_metrics(root / CELL_LIST, cells) if listed else None,
+        regions=_regions(file[f"{segmentation}/imaging_plane_1"], len(cells)),
     )
+
+
+def _pupil(group: h5py.Group) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What the eye camera saw, as far as it was recorded."""
+    folder = {name: "EyeTracking" if "location" in name else "PupilTracking" for name in PUPIL}
+    found = {name: f"{folder[name]}/{name}" for name in PUPIL}
+    return {
+        name: (group[f"{path}/timestamps"][:], group[f"{path}/data"][:])
+        for name, path in found.items()
+        if path in group
+    }
+
+
+def _templates(file: h5py.File) -> dict[str, Template]:
+    """The images shown, which are read when they are asked for."""
+
+    def images(data: h5py.Dataset) -> Template:
+        return data.shape, lambda first, last: data[first:last]
+
+    stacks = file.get("stimulus/templates", {})
+    return {
+        name.removesuffix("_image_stack"): images(stacks[name]["data"])
+        for name in stacks
+        if name.endswith("_image_stack")
+    }
+
+
+def _regions(group: h5py.Group, cells: int) -> np.ndarray | None:
+    """Centres and sizes of the regions of interest; None where a file lacks their masks."""
+    names = [_text(name) for name in group["roi_list"][:]] if "roi_list" in group else []
+    if len(names) < cells or any(f"{name}/img_mask" not in group for name in names[:cells]):
+        return None
+    return np.array([region_of(group[f"{name}/img_mask"][:]) for name in names[:cells]])
 
 
 def _events(path: Path) -> Traces:

@@ -14,6 +14,8 @@ from mesomode.errors import ConfigError, DataError
 from mesomode.files import atomic_file, read_json, sha256_of
 
 READERS = ("direct", "allensdk")
+CELL_LIST = "observatory/cell_specimens.json"
+"""List of all recorded cells, where it was fetched (as in `mesomode.fetch.neutral`)."""
 SCRIPT = Path(__file__).with_name("read_allensdk.py")
 
 
@@ -125,7 +127,7 @@ def _wanted(
         return None
     for entry in manifest["sessions"]:
         if entry["experiment_id"] == session:
-            return {entry["nwb"], entry["events"]} - {None}
+            return {entry["nwb"], entry["events"], CELL_LIST} - {None}
     raise DataError(
         f"the session {session} was not fetched",
         where=manifest_path,

@@ -8,10 +8,10 @@ import numpy as np
 
 from mesomode.phantom.connectivity import LEVEL
 from mesomode.phantom.region import CENTRE_OF_GAZE, Region
-from mesomode.phantom.stimulus import TEMPLATE_SHAPE, Timetable, on_screen
+from mesomode.phantom.stimulus import Timetable, on_screen
 
-DEGREES_PER_PIXEL = 2.7
-"""Visual angle of a template's pixel: the screen spans 130° × 65°."""
+SCREEN_WIDTH = 129.6
+"""Visual angle that the width of the images spans, in degrees."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,10 @@ def _static(cells: Cells, data: np.ndarray) -> np.ndarray:
 
 def _images(cells: Cells, template: np.ndarray) -> np.ndarray:
     """Rectified response of each cell's receptive field; the last row is the blank (frame −1)."""
-    height, width = TEMPLATE_SHAPE
-    azimuth = CENTRE_OF_GAZE[0] + DEGREES_PER_PIXEL * (np.arange(width) - (width - 1) / 2)
-    altitude = CENTRE_OF_GAZE[1] - DEGREES_PER_PIXEL * (np.arange(height) - (height - 1) / 2)
+    height, width = template.shape[1:]
+    degrees = SCREEN_WIDTH / width
+    azimuth = CENTRE_OF_GAZE[0] + degrees * (np.arange(width) - (width - 1) / 2)
+    altitude = CENTRE_OF_GAZE[1] - degrees * (np.arange(height) - (height - 1) / 2)
     place = cells.where.visual_field()
     x = azimuth - place[:, :1]
     y = altitude - place[:, 1:]

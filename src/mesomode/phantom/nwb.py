@@ -166,6 +166,14 @@ def _write_behaviour(file: h5py.File, session: Session) -> None:
     group = file.create_group(root)
     group.attrs["description"] = np.bytes_("Running speed")
     group.attrs["comments"] = np.bytes_("cm/s")
+    if session.eye is not None:
+        for name, values in (
+            ("PupilTracking/pupil_size", session.eye.size),
+            ("EyeTracking/pupil_location", session.eye.location),
+            ("EyeTracking/pupil_location_spherical", session.eye.angle),
+        ):
+            _put(file, f"{PIPELINE}{name}/data", values)
+            _put(file, f"{PIPELINE}{name}/timestamps", session.eye.timestamps)
     # measured a few frames shorter than the images, as in the real files
     measured = slice(3, -2)
     _put(file, root + "/data", session.running_speed[measured], unit=np.bytes_("cm/s"))

@@ -39,8 +39,9 @@ def observatory_lists(
     -------
     dict
         ``experiment_containers``, ``ophys_experiments``, ``cell_specimens`` and
-        ``stimulus_mappings``: rows as Allen's services give them. Measures of
-        the responses are null: nobody measured them.
+        ``stimulus_mappings``: rows as Allen's services give them. Of the measures
+        of the responses the preferred direction and temporal frequency are the
+        true ones; the others are null: nobody measured them.
     """
     containers = {s.container.identifier: s.container for s in sessions}
     structure_of = {s["acronym"]: s for s in structures}
@@ -151,7 +152,7 @@ def _experiment(session: Session, structures: Mapping[str, Any]) -> dict[str, An
         "date_of_acquisition": f"2016-02-{day:02d}T18:25:24Z",
         "experiment_container": _container(container, structures),
         "experiment_container_id": container.identifier,
-        "fail_eye_tracking": True,
+        "fail_eye_tracking": session.eye is None,
         "id": identifier,
         "imaging_depth": container.depth_um,
         "name": f"phantom_{identifier}",
@@ -182,6 +183,8 @@ def _cells(container: Container) -> list[dict[str, Any]]:
             "tld2_name": LINES[1][0],
             "tlr1_id": 177_000_002,
             "tlr1_name": LINES[2][0],
+            "pref_dir_dg": round(float(container.units.direction[number]), 1),
+            "pref_tf_dg": round(float(container.units.temporal_frequency[number]), 3),
         }
-        for cell in container.cell_specimen_ids.tolist()
+        for number, cell in enumerate(container.cell_specimen_ids.tolist())
     ]

@@ -16,7 +16,6 @@ from mesomode.phantom.stimulus import FRAME_RATE, LENGTHS, Timetable, make_timet
 from mesomode.seeds import generator
 
 FIRST_CONTAINER, FIRST_CELL = 980000001, 982000001
-SESSION_TYPES = ("three_session_A", "three_session_B")
 SHARED_CELLS = 0.85
 """Part of a container's cells that one session finds."""
 TIME_CONSTANT = 0.1
@@ -27,11 +26,13 @@ EVENT_SIZE = 0.15
 """Peak dF/F of one event."""
 RISE, DECAY = 0.05, 0.5
 """Time constants of the indicator (GCaMP6f) in s."""
+EYE_RATE = 29.97
+"""Images of the eye camera per second; its clock is not that of the microscope."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """One field of view, seen in up to two sessions, and the network it is part of.
+    """One field of view, seen in a few sessions, and the network it is part of.
 
     Parameters
     ----------
@@ -54,6 +55,28 @@ class Container:
     cell_specimen_ids: np.ndarray
     units: Cells
     coupling: np.ndarray
+
+
+@dataclass(frozen=True)
+class Eye:
+    """What an eye camera saw.
+
+    Parameters
+    ----------
+    timestamps : float64 array (sample,)
+        In s.
+    size : float64 array (sample,)
+        Area of the pupil in pixels; NaN: the eye was closed.
+    location : float64 array (sample, 2)
+        Where the mouse looks on the screen: x, y in cm; NaN likewise.
+    angle : float64 array (sample, 2)
+        Altitude and azimuth in degrees; NaN likewise.
+    """
+
+    timestamps: np.ndarray
+    size: np.ndarray
+    location: np.ndarray
+    angle: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -80,6 +103,8 @@ class Session:
         Part of the neuropil that contaminates a cell.
     baseline : float64 array (unit,)
         Fluorescence of a silent cell.
+    eye : Eye or None
+        What the eye camera saw; None: it was not used.
     """
 
     identifier: int
@@ -93,6 +118,7 @@ class Session:
     neuropil: np.ndarray
     neuropil_weight: np.ndarray
     baseline: np.ndarray
+    eye: Eye | None
 
     @property
     def cell_specimen_ids(self) -> np.ndarray:
@@ -124,19 +150,23 @@ def make_recordings(
     Returns
     -------
     tuple of Session
-        Two sessions a container, types A and B in turn, with most cells in common.
+        As many sessions a container as there are types, with most cells in common. The eye
+        was filmed in the first of each container only.
     """
     sessions: list[Session] = []
     container: Container | None = None
     count = settings.cells or (24 if settings.session_length == "tiny" else 80)
     for number in range(settings.sessions):
-        if container is None or number % 2 == 0:
-            rng = generator(seed, "phantom", "container", str(number // 2))
-            container = _make_container(number // 2, count, settings.gain, region, wiring, rng)
+        which, turn = divmod(number, len(settings.session_types))
+        if container is None or turn == 0:
+            rng = generator(seed, "phantom", "container", str(which))
+            container = _make_container(which, count, settings.gain, region, wiring, rng)
         rng = generator(seed, "phantom", "session", str(number))
-        timetable = make_timetable(SESSION_TYPES[number % 2], LENGTHS[settings.session_length], rng)
+        kind = settings.session_types[turn]
+        timetable = make_timetable(kind, LENGTHS[settings.session_length], rng)
         found = np.sort(rng.choice(len(container.cell_specimen_ids), count, replace=False))
-        sessions.append(_record(FIRST_SESSION + number, container, found, timetable, rng))
+        eye = generator(seed, "phantom", "eye", str(number)) if turn == 0 else None
+        sessions.append(_record(FIRST_SESSION + number, container, found, timetable, rng, eye))
     return tuple(sessions)
 
 
@@ -243,6 +273,7 @@ def _record(
     found: np.ndarray,
     timetable: Timetable,
     rng: np.random.Generator,
+    eye: np.random.Generator | None,
 ) -> Session:
     """Simulate the network and look at the cells found through a microscope."""
     length, count = timetable.length, len(found)
@@ -264,19 +295,38 @@ def _record(
     crowd = dff.mean(0)
     haze = 1 + crowd + 0.01 * rng.standard_normal((count, length))
     neuropil = np.round(0.6 * baseline[:, None] * haze, 1).astype(np.float32)
+    timestamps = 9.35 + np.arange(length) / FRAME_RATE
     return Session(
         identifier=identifier,
         container=container,
         found=found,
         timetable=timetable,
-        timestamps=9.35 + np.arange(length) / FRAME_RATE,
+        timestamps=timestamps,
         running_speed=np.round(speed, 3),
         events=events,
         dff=dff,
         neuropil=neuropil,
         neuropil_weight=rng.uniform(0.2, 0.9, count),
         baseline=baseline,
+        eye=None if eye is None else _eye(timestamps, speed, eye),
     )
+
+
+def _eye(timestamps: np.ndarray, speed: np.ndarray, rng: np.random.Generator) -> Eye:
+    """The pupil widens when the mouse runs; the eye wanders slowly and blinks."""
+    time = np.arange(timestamps[0], timestamps[-1], 1 / EYE_RATE)
+    effort = np.interp(time, timestamps, speed / (speed + 10.0))
+    keep = np.exp(-1 / EYE_RATE / 2.0)
+    kicks = np.sqrt(1 - keep**2) * rng.standard_normal((3, len(time)))
+    slow = lfilter([1.0], [1.0, -keep], kicks)
+    size = 900 * (1 + 0.8 * effort + 0.1 * slow[0])
+    angle = 6.0 * slow[1:].T
+    for start in rng.integers(0, len(time), 1 + len(time) // 600):
+        blink = slice(start, start + 5)
+        size[blink], angle[blink] = np.nan, np.nan
+    # the screen is 15 cm away
+    location = 15.0 * np.tan(np.deg2rad(angle[:, ::-1]))
+    return Eye(time, np.round(size, 1), np.round(location, 3), np.round(angle, 3))
 
 
 def _running(length: int, rng: np.random.Generator) -> np.ndarray:

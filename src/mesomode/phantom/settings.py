@@ -6,6 +6,8 @@ from typing import Literal
 
 from mesomode.settings import Field, SettingsBase
 
+SessionType = Literal["three_session_A", "three_session_B", "three_session_C", "three_session_C2"]
+
 
 class Settings(SettingsBase):
     """The phantom: a synthetic mouse brain region with a known answer (with source: phantom)."""
@@ -34,8 +36,15 @@ class Settings(SettingsBase):
     density is garbage and the data mask says so."""
 
     sessions: int = Field(default=2, ge=1, le=12)
-    """Number of two-photon sessions; they alternate between three_session_A (drifting gratings,
-    movies) and three_session_B (static gratings, natural scenes)."""
+    """Number of two-photon sessions."""
+
+    session_types: tuple[SessionType, ...] = Field(
+        default=("three_session_A", "three_session_B"), min_length=1, max_length=4
+    )
+    """Types of the sessions in which the same cells are recorded, in turn: three_session_A
+    (drifting gratings, movies), three_session_B (static gratings, natural scenes),
+    three_session_C (sparse noise, movies) and three_session_C2 (sparse noise of two sizes,
+    movies)."""
 
     cells: int | None = Field(default=None, ge=4, le=500)
     """Recorded cells of a session; null: 24 for the session length 'tiny', 80 otherwise."""

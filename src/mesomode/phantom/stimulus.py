@@ -19,6 +19,16 @@ EPOCHS = {
         "static_gratings", "natural_scenes", "spontaneous", "natural_scenes", "static_gratings",
         "natural_movie_one", "natural_scenes", "static_gratings",
     ),
+    "three_session_C": (
+        "locally_sparse_noise", "spontaneous", "natural_movie_one", "locally_sparse_noise",
+        "natural_movie_two", "spontaneous", "locally_sparse_noise",
+    ),
+    "three_session_C2": (
+        "locally_sparse_noise_4deg", "locally_sparse_noise_8deg", "natural_movie_one",
+        "locally_sparse_noise_8deg", "spontaneous", "locally_sparse_noise_4deg",
+        "natural_movie_two", "spontaneous", "locally_sparse_noise_8deg",
+        "locally_sparse_noise_4deg",
+    ),
 }  # fmt: skip
 """Order of the epochs in a session of each type."""
 FEATURES = {
@@ -28,6 +38,12 @@ FEATURES = {
 """Names of the columns of a stimulus' data; other stimuli have one column, the frame shown."""
 TEMPLATE_SHAPE = (24, 48)
 """Height and width of the movies' and scenes' images, in pixels."""
+SPARSE_NOISE = {
+    "locally_sparse_noise": ((16, 28), 11),
+    "locally_sparse_noise_4deg": ((16, 28), 11),
+    "locally_sparse_noise_8deg": ((8, 14), 4),
+}
+"""Height and width of the sparse noise's images, and how many of the pixels are not grey."""
 DIRECTIONS = np.arange(0.0, 360.0, 45.0)
 ORIENTATIONS = np.arange(0.0, 180.0, 30.0)
 SPATIAL_FREQUENCIES = np.array([0.02, 0.04, 0.08, 0.16, 0.32])
@@ -49,7 +65,9 @@ class Length:
     scenes, scene_repeats : int
         Natural scenes, and presentations of each and of the blank.
     movie_one, movie_three, movie_repeats : int
-        Frames of the movies and how often each is shown.
+        Frames of the movies and how often each is shown; the second is as long as the first.
+    noise, noise_sizes : int
+        Images of the sparse noise of session C, and of each size of it in C2, each shown once.
     spontaneous : int
         Frames of the grey screen.
     gap : int
@@ -66,14 +84,20 @@ class Length:
     movie_one: int
     movie_three: int
     movie_repeats: int
+    noise: int
+    noise_sizes: int
     spontaneous: int
     gap: int
 
 
 LENGTHS = {
-    "tiny": Length((1.0, 4.0), 2, 2, 1, 4, 20, 4, 60, 60, 6, 600, 60),
-    "short": Length((1.0, 2.0, 4.0, 8.0, 15.0), 3, 6, 6, 24, 118, 6, 90, 120, 10, 1500, 120),
-    "real": Length((1.0, 2.0, 4.0, 8.0, 15.0), 15, 28, 48, 240, 118, 50, 900, 3600, 10, 9000, 905),
+    "tiny": Length((1.0, 4.0), 2, 2, 1, 4, 20, 4, 60, 60, 6, 300, 200, 600, 60),
+    "short": Length(
+        (1.0, 2.0, 4.0, 8.0, 15.0), 3, 6, 6, 24, 118, 6, 90, 120, 10, 1800, 1200, 1500, 120
+    ),
+    "real": Length(
+        (1.0, 2.0, 4.0, 8.0, 15.0), 15, 28, 48, 240, 118, 50, 900, 3600, 10, 8880, 5698, 9000, 905
+    ),
 }
 
 
@@ -126,8 +150,8 @@ def make_timetable(session_type: str, length: Length, rng: np.random.Generator) 
     Returns
     -------
     Timetable
-        Gratings last 2 s with 1 s between them; static gratings and scenes
-        0.25 s and movie frames 1/30 s without a gap.
+        Gratings last 2 s with 1 s between them; static gratings, scenes and
+        sparse noise 0.25 s and movie frames 1/30 s without a gap.
     """
     epochs = EPOCHS[session_type]
     shown = {name: _order(name, length, rng) for name in dict.fromkeys(epochs)}
@@ -171,7 +195,7 @@ def _presentation_frames(name: str, count: int) -> np.ndarray:
     number = np.arange(count)
     if name == "drifting_gratings":
         start, duration = 90 * number, 60
-    elif name in ("static_gratings", "natural_scenes"):
+    elif name in ("static_gratings", "natural_scenes", *SPARSE_NOISE):
         start, duration = (15 * number) // 2, 7
     else:
         start, duration = number, 1
@@ -195,7 +219,9 @@ def _order(name: str, length: Length, rng: np.random.Generator) -> np.ndarray:
         return rng.permutation(np.repeat(scenes, length.scene_repeats))
     if name == "spontaneous":
         return np.array([1, -1])
-    frames = length.movie_one if name == "natural_movie_one" else length.movie_three
+    if name in SPARSE_NOISE:
+        return np.arange(length.noise if name == "locally_sparse_noise" else length.noise_sizes)
+    frames = length.movie_three if name == "natural_movie_three" else length.movie_one
     return np.tile(np.arange(frames, dtype=np.int64), length.movie_repeats)
 
 
@@ -205,7 +231,10 @@ def _template(name: str, length: Length) -> np.ndarray | None:
         "natural_scenes": length.scenes,
         "natural_movie_one": length.movie_one,
         "natural_movie_three": length.movie_three,
+        "natural_movie_two": length.movie_one,
     }
+    if name in SPARSE_NOISE:
+        return _sparse_noise(name, len(_order(name, length, np.random.default_rng())))
     if name not in counts:
         return None
     rng = np.random.default_rng([3, list(counts).index(name)])
@@ -217,3 +246,13 @@ def _template(name: str, length: Length) -> np.ndarray | None:
         layer = gaussian_filter(rng.standard_normal(shape), (blur, width, width))
         images += layer / layer.std()
     return np.clip(np.rint(128 + 40 * images), 0, 255).astype(np.uint8)
+
+
+def _sparse_noise(name: str, images: int) -> np.ndarray:
+    """Grey images with a few bright and dark pixels, the same in every session."""
+    (height, width), lit = SPARSE_NOISE[name]
+    rng = np.random.default_rng([4, list(SPARSE_NOISE).index(name)])
+    flat = np.full((images, height * width), 127, dtype=np.uint8)
+    places = rng.random(flat.shape).argpartition(lit, axis=1)[:, :lit]
+    np.put_along_axis(flat, places, rng.choice(np.array([0, 255], np.uint8), places.shape), axis=1)
+    return flat.reshape(images, height, width)
