@@ -280,3 +280,18 @@ def test_no_random_numbers_but_from_a_generator_and_no_pickle():
             hidden += re.findall(r"^\s*(?:import random$|from random import)", text, re.MULTILINE)
         assert not hidden, f"{file.relative_to(ROOT)}: {hidden}"
         assert "allow_pickle=True" not in text and "import pickle" not in text, file
+
+
+def test_rules_carry_the_fingerprint_of_the_door_that_they_run():
+    steps = find_steps()
+    checked = 0
+    for file in RULES:
+        for body in re.split(r"^\s*rule \w+:$", file.read_text(), flags=re.MULTILINE)[1:]:
+            named = set(re.findall(r"PLAN\.code\(\"([\w.]+)\"\)", body))
+            for command in re.findall(r"\"mesomode ([a-z-]+) ", body):
+                stage, _, door = steps.get(command, ("", ""))[0].rpartition(".")
+                if door.startswith("stage_"):
+                    wanted = f"{stage.removeprefix('mesomode.')}.{door}"
+                    assert wanted in named, f"{file.name}: {command} runs {wanted}, not {named}"
+                    checked += 1
+    assert checked >= 5

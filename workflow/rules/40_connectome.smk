@@ -99,7 +99,7 @@ rule connectome_fold:
             "connectome", *keys_of(wildcards.model, cross_validation=True)
         ),
         seed=SEED,
-        code=PLAN.code("connectome"),
+        code=PLAN.code("connectome.stage_validation"),
     message:
         "Cross-validating the model {wildcards.model}, fold {wildcards.fold}"
     conda:
@@ -127,7 +127,7 @@ rule connectome_cross_validation:
         mem_mb=megabytes(600, per_input=20),
         runtime=minutes(10),
     params:
-        code=PLAN.code("connectome"),
+        code=PLAN.code("connectome.stage_validation"),
     message:
         "Collecting the cross-validation"
     conda:
@@ -154,7 +154,7 @@ rule connectome_coverage:
     params:
         settings=PLAN.settings("connectome", *keys_of("linear"), "bootstrap"),
         seed=SEED,
-        code=PLAN.code("connectome"),
+        code=PLAN.code("connectome.stage_validation"),
     message:
         "Mapping what the experiments say about each source voxel"
     conda:
@@ -181,7 +181,7 @@ rule connectome_truth:
         mem_mb=megabytes(800, per_pair=60),
         runtime=minutes(20),
     params:
-        code=PLAN.code("connectome"),
+        code=PLAN.code("connectome.stage_reference"),
     message:
         "Comparing the connectomes with the phantom's true one"
     conda:
@@ -209,7 +209,7 @@ if CONNECTOME == "file":
             runtime=minutes(5),
         params:
             settings=PLAN.settings("connectome"),
-            code=PLAN.code("connectome"),
+            code=PLAN.code("connectome.stage_reference"),
         message:
             "Reading the connectome from {input.file}"
         conda:
