@@ -53,3 +53,34 @@ def test_bins_are_means_and_never_span_an_interruption():
     values, places = frames.binned(traces, [(0, 2)], 3)
     assert values.shape == (0, 1)
     assert places == []
+
+
+def test_unequal_steps_are_refused_and_both_are_named():
+    rng = np.random.default_rng(0)
+    even = np.cumsum(np.r_[np.full(500, 0.1), 30.0, np.full(500, 0.1 + 0.005)])
+    frames.check_even(even)
+    uneven = np.cumsum(np.where(rng.random(500) < 0.4, 0.07, 0.1))
+    with pytest.raises(DataError, match=r"(?s)not sampled at equal.*0\.07 and 0\.1 s.*resample"):
+        frames.check_even(uneven)
+
+
+def test_another_clock_is_brought_onto_the_frames():
+    times = np.r_[np.arange(0, 2, 0.1), np.arange(3, 4, 0.1)]
+    values = np.column_stack([np.sin(times), 2 * times])
+    values[5] = np.nan
+    stamps = np.r_[-0.01, np.arange(0, 4.2, 0.03)]
+    found = frames.onto_frames(values, times, stamps)
+    for frame, now in enumerate(stamps):
+        after = np.searchsorted(times, now, side="right")
+        inside = 0 < after < len(times) and times[after] - times[after - 1] < 0.2
+        if not inside:
+            assert np.isnan(found[frame]).all() or now == times[-1]
+            continue
+        share = (now - times[after - 1]) / (times[after] - times[after - 1])
+        expected = (
+            values[after - 1]
+            if share == 0
+            else ((1 - share) * values[after - 1] + share * values[after])
+        )
+        np.testing.assert_allclose(found[frame], expected, atol=1e-6)
+    assert np.isnan(frames.onto_frames(values[:1], times[:1], stamps)).all()

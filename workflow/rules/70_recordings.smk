@@ -20,6 +20,7 @@ rule recordings:
         runtime=minutes(10, per_megabyte=0.05),
     params:
         settings=PLAN.settings("recordings"),
+        seed=SEED,
         code=PLAN.code("recordings"),
     message:
         "Reading the session {wildcards.session}"
@@ -27,4 +28,4 @@ rule recordings:
         "../../envs/core.yaml"
     shell:
         "mesomode recordings --raw {input.raw} --out {output.store}"
-        " --settings {params.settings:q} --threads {threads} --log {log}"
+        " --settings {params.settings:q} --seed {params.seed} --threads {threads} --log {log}"

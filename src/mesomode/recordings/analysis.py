@@ -9,8 +9,10 @@ import numpy as np
 
 from mesomode.comparison import dimension, timescales
 from mesomode.recordings import frames
+from mesomode.recordings.aligned import aligned_means
 from mesomode.recordings.trials import averages, cut_trials, responses
 from mesomode.recordings.tuning import one_way_anova, tuned_fraction
+from mesomode.recordings.variability import medians, trial_statistics
 
 SUBSETS = 16
 """Number of subset sizes, evenly spaced on a logarithmic scale, at which dimension is given."""
@@ -28,8 +30,12 @@ def trial_tables(
     baseline: int,
     include_blank: bool,
     significance: float,
+    before: int,
+    after: int,
+    generator: np.random.Generator,
+    splits: int,
 ) -> dict[str, np.ndarray]:
-    """Cut the trials of several stimuli, average them and test for tuning.
+    """Cut the trials of several stimuli, average them, test for tuning, measure reliability.
 
     Parameters
     ----------
@@ -47,13 +53,20 @@ def trial_tables(
         Whether the blank screen is a condition.
     significance : float
         p-value below which a unit counts as tuned.
+    before, after : int
+        Frames of the courses around the onset; none with ``before + after`` 0.
+    generator : numpy.random.Generator
+        Draws the splits of trials.
+    splits : int
+        Number of random splits.
 
     Returns
     -------
     dict of str to array
         ``trial_*`` (trial, …), ``condition_*`` (condition,), ``response_*``
-        (condition, unit), ``tested_stimulus``, ``tuning_*`` (test, unit),
-        ``tuned_fraction`` (test,).
+        (condition, unit), ``aligned_response`` (condition, offset, unit), ``tested_stimulus``,
+        ``tuning_*`` (test, unit), ``tuned_fraction`` (test,), and of each test what
+        `mesomode.recordings.variability.trial_statistics` returns.
     """
     units = signal.shape[1]
     empty, table = np.empty(0), np.empty((0, units))
@@ -66,13 +79,25 @@ def trial_tables(
         "tuning_statistic": [table],
         "tuning_p_value": [table],
         "tuned_fraction": [empty],
+        "aligned_response": [np.empty((0, before + after, units), np.float32)],
     }
+    tests: list[dict[str, Any]] = []
     conditions = 0
     for name, presented in stimuli.items():
         trials = cut_trials(name, presented, clip_frames=clip, include_blank=include_blank)
         response = responses(signal, trials, delay=delay, shortest=shortest, baseline=baseline)
         mean, deviation, count = averages(response, trials.condition, trials.conditions)
         statistic, p_value = one_way_anova(response, trials.condition, trials.conditions)
+        tests.append(
+            trial_statistics(
+                response,
+                trials.condition,
+                trials.conditions,
+                p_value < significance,
+                generator,
+                splits,
+            )
+        )
         rows = {
             "trial_stimulus": np.full(len(response), codes[name]),
             "trial_start": trials.start,
@@ -87,13 +112,65 @@ def trial_tables(
             "tuning_statistic": statistic[None],
             "tuning_p_value": p_value[None],
             "tuned_fraction": np.array([tuned_fraction(p_value, significance)]),
+            "aligned_response": aligned_means(
+                signal, trials.start, trials.condition, trials.conditions, before, after
+            ),
         }
         nothing = np.full(trials.conditions, np.nan)
         rows |= {f"condition_{n}": trials.parameters.get(n, nothing) for n in parameters}
         for key, value in rows.items():
             parts[key].append(value)
         conditions += trials.conditions
-    return {key: np.concatenate(values) for key, values in parts.items()}
+    return {key: np.concatenate(values) for key, values in parts.items()} | _stacked(tests, units)
+
+
+def _stacked(tests: list[dict[str, Any]], units: int) -> dict[str, np.ndarray]:
+    """Statistics of the tests, one below the other; shorter spectra end with NaN."""
+    if not tests:
+        tests = [trial_statistics(*_nothing(units))]
+        return {name: array[:0] for name, array in _stacked(tests, units).items()}
+    modes = max(len(test["signal_eigenvalue"]) for test in tests)
+    for test in tests:
+        spectrum = test["signal_eigenvalue"]
+        missing = np.full(modes - len(spectrum), np.nan)
+        test["signal_eigenvalue"] = np.concatenate([spectrum, missing])
+    return {name: np.stack([np.asarray(test[name]) for test in tests]) for name in tests[0]}
+
+
+def _nothing(units: int) -> tuple[Any, ...]:
+    """Arguments of `trial_statistics` for a stimulus without a trial."""
+    generator = np.random.default_rng(0)
+    empty = np.empty(0, np.int32)
+    return np.empty((0, units)), empty, 0, np.zeros(units, bool), generator, 1
+
+
+def trace_summary(
+    tables: Mapping[str, np.ndarray], population: Mapping[str, Any], significance: float
+) -> dict[str, Any]:
+    """Key numbers of one signal, for a comparison of dF/F and events.
+
+    Returns
+    -------
+    dict of str to float or float array (test,)
+        Variables ``trace_*`` of the store.
+    """
+    tuned = tables["tuning_p_value"] < significance
+    found: dict[str, Any] = {
+        f"trace_{name}": population[name]
+        for name in (
+            "participation_ratio",
+            "participation_ratio_error",
+            "participation_ratio_plain",
+            "half_width",
+            "integrated_time",
+        )
+    }
+    for name in ("reliability", "noise_ceiling"):
+        values = [medians(row, chosen) for row, chosen in zip(tables[name], tuned, strict=True)]
+        found[f"trace_{name}"] = np.array(values)
+    for name in ("tuned_fraction", "noise_correlation_mean", "signal_dimension"):
+        found[f"trace_{name}"] = tables[name]
+    return found
 
 
 def population_dynamics(

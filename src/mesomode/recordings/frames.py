@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +31,76 @@ def frame_period(timestamps: np.ndarray) -> float:
             remedy="fetch the session again",
         )
     return float(np.median(steps))
+
+
+def check_even(
+    timestamps: np.ndarray, where: str | Path | None = None, tolerance: float = 0.2
+) -> None:
+    """Refuse frames that follow each other at unequal times.
+
+    Parameters
+    ----------
+    timestamps : float array (time,)
+        Increasing, in s.
+    where : str or Path, optional
+        Named in the message.
+    tolerance : float
+        Steps that differ from the median by more than this part of it are unequal. Interruptions
+        are not counted (see `uninterrupted`), and one unequal step in a hundred passes.
+
+    Raises
+    ------
+    DataError
+        Lags in frames would mean different times.
+    """
+    steps = np.diff(timestamps)
+    middle = np.median(steps)
+    inner = steps[steps <= 1.5 * middle]
+    unequal = np.abs(inner - middle) > tolerance * middle
+    if unequal.mean() > 0.01:
+        low, high = np.percentile(inner, (2.5, 97.5))
+        raise DataError(
+            "the recording is not sampled at equal times",
+            where=where,
+            why=f"{100 * unequal.mean():.0f} % of the steps differ by more than "
+            f"{100 * tolerance:.0f} % from their median {middle:.4g} s; most lie between "
+            f"{low:.4g} and {high:.4g} s",
+            remedy="resample it to equal steps first",
+        )
+
+
+def onto_frames(values: np.ndarray, times: np.ndarray, timestamps: np.ndarray) -> np.ndarray:
+    """Values of another clock at the times of the frames, by linear interpolation.
+
+    Parameters
+    ----------
+    values : float array (sample, …)
+        NaN: not measured.
+    times : float array (sample,)
+        Increasing, in s.
+    timestamps : float array (time,)
+        In s.
+
+    Returns
+    -------
+    float32 array (time, …)
+        NaN outside the samples, next to one that was not measured, and where samples are more
+        than twice their usual distance apart.
+    """
+    result = np.full((len(timestamps), *values.shape[1:]), np.nan, dtype=np.float32)
+    if len(times) < 2:
+        return result
+    steps = np.diff(times)
+    after = np.clip(np.searchsorted(times, timestamps, side="right"), 1, len(times) - 1)
+    weight = (timestamps - times[after - 1]) / steps[after - 1]
+    fits = (weight >= 0) & (weight <= 1) & (steps[after - 1] <= 2 * np.median(steps))
+    share = weight[fits].reshape(-1, *[1] * (values.ndim - 1))
+    first, second = values[after - 1][fits], values[after][fits]
+    # a sample that is hit exactly needs no neighbour
+    result[fits] = np.where(
+        share == 0, first, np.where(share == 1, second, (1 - share) * first + share * second)
+    )
+    return result
 
 
 def uninterrupted(timestamps: np.ndarray, tolerance: float = 0.5) -> list[tuple[int, int]]:

@@ -72,6 +72,30 @@ class Settings(SettingsBase):
         description="A unit counts as tuned where the one-way analysis of variance over "
         "conditions has a smaller p-value.",
     )
+    aligned_before_s: float = Field(
+        default=0.5,
+        ge=0,
+        le=10,
+        description="Time before the onset in the mean course of responses, in s.",
+    )
+    aligned_after_s: float = Field(
+        default=2.5,
+        ge=0,
+        le=60,
+        description="Time after the onset in the mean course of responses, in s; with both 0 no "
+        "courses are kept.",
+    )
+    splits: int = Field(
+        default=20,
+        ge=1,
+        le=1000,
+        description="Number of random splits of the trials of a condition into halves (for the "
+        "reliability) and quarters (for the dimension of what repeats).",
+    )
+    receptive_fields: bool = Field(
+        default=True,
+        description="Whether receptive fields are measured in sessions with sparse noise.",
+    )
     epoch: str = Field(
         default="all",
         min_length=1,
@@ -84,6 +108,12 @@ class Settings(SettingsBase):
         le=10,
         description="Width of the time bins in which dimension is measured, in s; 0: every "
         "frame. Use 0.1 to 1 with events, which are too sparse frame by frame.",
+    )
+    events_bin_s: float = Field(
+        default=0.5,
+        gt=0,
+        le=10,
+        description="The same for events where both signals are compared, in s.",
     )
     block_s: float = Field(
         default=30.0,

@@ -5,152 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mesomode.recordings.schemas import (
+    COLUMNS,
+    FIELDS,
+    SCHEMA,
+    SHOWN,
+    SIGNALS,
+    STIMULI,
+    WITH_IMAGES,
+)
 from mesomode.recordings.settings import Settings
 from mesomode.steps import Input, Output, Provenance, logger, step
-from mesomode.store import Schema, Variable, write_store
+from mesomode.store import write_store
 
 if TYPE_CHECKING:
-    import numpy as np
     import xarray as xr
 
-STIMULI = (
-    "spontaneous",
-    "drifting_gratings",
-    "static_gratings",
-    "natural_scenes",
-    "natural_movie_one",
-    "natural_movie_two",
-    "natural_movie_three",
-    "locally_sparse_noise",
-    "locally_sparse_noise_4deg",
-    "locally_sparse_noise_8deg",
-)
-COLUMNS = {
-    "orientation": ("degree", "direction or orientation of a grating"),
-    "temporal_frequency": ("Hz", "cycles a second of a drifting grating"),
-    "spatial_frequency": ("cycle/degree", "cycles a degree of a static grating"),
-    "phase": ("cycle", "phase of a static grating"),
-    "frame": ("1", "index of the image or movie frame, -1: blank screen"),
-    "repeat": ("1", "how often a movie was shown before"),
-    "blank_sweep": ("1", "1: blank screen"),
-}
-SHOWN = {**{name: COLUMNS[name] for name in list(COLUMNS)[:5]}, "clip": ("1", "clip of a movie")}
+PUPIL = ("pupil_size", "pupil_location", "pupil_location_spherical")
 PAUSE_S = 5.0
 """Pauses between presentations up to this long belong to the epoch of the stimulus."""
-
-SCHEMA = Schema(
-    "recordings",
-    {
-        "time": Variable(("time",), "float64", "s", "time of the frame"),
-        "unit": Variable(("unit",), "int64", "1", "cell specimen id; -n: unmatched, row n"),
-        "roi": Variable(("unit",), "int64", "1", "id of the region of interest"),
-        "dff": Variable(("time", "unit"), "float32", "1", "relative fluorescence change"),
-        "events": Variable(
-            ("time", "unit"), "float32", "1", "size of detected events", optional=True
-        ),
-        "running_speed": Variable(
-            ("time",), "float32", "cm/s", "running speed; NaN: not measured", optional=True
-        ),
-        "presentation_stimulus": Variable(
-            ("presentation",), "int8", "1", "which stimulus", flags=STIMULI
-        ),
-        "presentation_start": Variable(("presentation",), "int64", "1", "first frame"),
-        "presentation_end": Variable(("presentation",), "int64", "1", "frame after the last"),
-        **{
-            f"presentation_{name}": Variable(
-                ("presentation",), "float64", unit, f"{meaning}; NaN: blank or not applicable"
-            )
-            for name, (unit, meaning) in COLUMNS.items()
-        },
-        "trial_stimulus": Variable(("trial",), "int8", "1", "which stimulus", flags=STIMULI),
-        "trial_start": Variable(("trial",), "int64", "1", "first frame of the presentation"),
-        "trial_end": Variable(("trial",), "int64", "1", "frame after the presentation"),
-        "trial_condition": Variable(("trial",), "int32", "1", "index along condition"),
-        "trial_response": Variable(
-            ("trial", "unit"),
-            "float32",
-            "1",
-            "mean signal in the response window; NaN: it was not measured throughout",
-        ),
-        "condition_stimulus": Variable(
-            ("condition",), "int8", "1", "which stimulus", flags=STIMULI
-        ),
-        **{
-            f"condition_{name}": Variable(
-                ("condition",), "float64", unit, f"{meaning}; NaN: blank or not applicable"
-            )
-            for name, (unit, meaning) in SHOWN.items()
-        },
-        "response_mean": Variable(
-            ("condition", "unit"), "float32", "1", "response averaged over trials; NaN: none"
-        ),
-        "response_deviation": Variable(
-            ("condition", "unit"), "float32", "1", "standard deviation over trials; NaN: < 2"
-        ),
-        "response_trials": Variable(("condition", "unit"), "int32", "1", "number of trials"),
-        "tested_stimulus": Variable(("test",), "int8", "1", "which stimulus", flags=STIMULI),
-        "tuning_statistic": Variable(
-            ("test", "unit"), "float64", "1", "F of one-way analysis of variance; NaN: constant"
-        ),
-        "tuning_p_value": Variable(
-            ("test", "unit"), "float64", "1", "p-value over conditions; NaN: cannot be tested"
-        ),
-        "tuned_fraction": Variable(("test",), "float64", "1", "fraction of units below alpha"),
-        "unit_status": Variable(
-            ("unit",),
-            "int8",
-            "1",
-            "whether it enters dimension and time-scales",
-            flags=("used", "gaps", "constant"),
-        ),
-        "covariance_eigenvalue": Variable(
-            ("mode",), "float64", "1", "eigenvalues of the covariance over time, largest first"
-        ),
-        **{
-            name: Variable((), "float64", "1", meaning)
-            for name, meaning in {
-                "participation_ratio_plain": "dimension of the sample covariance (biased low)",
-                "participation_ratio": "dimension, unbiased; NaN: too few blocks or too noisy",
-                "participation_ratio_error": "its jackknife standard error; NaN: < 5 blocks",
-                "participation_ratio_zscored": "unbiased, of units scaled to variance one",
-                "participation_ratio_zscored_plain": "plain, of units scaled to variance one",
-                "trace_squared": "unbiased (tr C)^2 of the covariance C",
-                "square_trace": "unbiased tr C^2",
-                "diagonal_square": "unbiased sum of the squared variances",
-            }.items()
-        },
-        "subset": Variable(("subset",), "int32", "1", "number of units in a random subset"),
-        "participation_ratio_subset": Variable(
-            ("subset",), "float64", "1", "unbiased dimension expected for the subset"
-        ),
-        "lag": Variable(("lag",), "float64", "s", "lag of the autocorrelation"),
-        "autocovariance": Variable(
-            ("lag",), "float64", "1", "mean autocovariance of the units that are used"
-        ),
-        "unit_autocorrelation": Variable(
-            ("lag", "unit"), "float32", "1", "autocorrelation of each unit; NaN: not used"
-        ),
-        "unit_exponential_time": Variable(
-            ("unit",), "float64", "s", "exponential time of each unit; NaN: no such decay"
-        ),
-        **{
-            name: Variable((), "float64", "s", meaning)
-            for name, meaning in {
-                "exponential_time": "exponential fitted to the mean autocovariance; NaN: none",
-                "half_width": "lag at which the mean autocovariance is half; NaN: beyond lags",
-                "integrated_time": "integral of the mean autocorrelation; NaN: beyond lags",
-                "integrated_square_time": "integral of its square over both signs of lag",
-            }.items()
-        },
-    },
-)
 
 
 @step
 def recordings(
-    *, raw: Input, out: Output, settings: Settings, threads: int = 1, provenance: Provenance
+    *,
+    raw: Input,
+    out: Output,
+    settings: Settings,
+    threads: int = 1,
+    seed: int = 1,
+    provenance: Provenance,
 ) -> None:
-    """Analyse one two-photon session: trials, tuning, dimension, time-scales.
+    """Analyse one two-photon session: trials, tuning, reliability, dimension, time-scales.
 
     Parameters
     ----------
@@ -162,6 +48,8 @@ def recordings(
         Section ``recordings`` of the configuration.
     threads : int
         Threads of the linear algebra.
+    seed : int
+        The run's seed: trials are split at random.
 
     Raises
     ------
@@ -170,62 +58,86 @@ def recordings(
     """
     import xarray as xr
 
-    from mesomode.recordings.frames import frame_period
+    from mesomode.recordings.frames import check_even, frame_period
     from mesomode.recordings.trials import presentations
 
     session = _read_session(raw)
-    signal = _signal(session, settings, raw)
+    chosen = _signal(session, settings, raw)
     period = frame_period(session["time"])
-    arrays, absent = _trials(session, signal, settings, period, raw)
-    arrays |= _dynamics(session, signal, settings, period, raw)
-    presented = _declared(presentations(session["stimuli"], STIMULI, list(COLUMNS)))
-    kept = ("time", "unit", "roi", "dff", "events", "running_speed")
-    traces = {
-        name: (SCHEMA.variables[name].dims, session[name]) for name in kept if name in session
-    }
+    check_even(session["time"], raw)
+    arrays, absent = _trials(session, chosen, settings, period, raw, seed)
+    population = _dynamics(session, chosen, settings, period, raw)
+    both = _traces(session, chosen, arrays, population, settings, period, raw, seed)
+    fields = _fields(session, chosen, settings, period)
+    presented = presentations(session["stimuli"], STIMULI, list(COLUMNS))
+    arrays |= population | both | fields | presented
+    kept = [name for name in SCHEMA.variables if name in session]
+    arrays |= {name: session[name] for name in kept}
     dataset = xr.Dataset(
-        {**traces, **presented, **arrays},
+        _declared(arrays),
         attrs={
             **session["attributes"],
-            "signal": settings.signal,
+            "signal": chosen,
             "frame_period_s": period,
             "absent": session["absent"],
             "stimuli_absent": absent,
+            "metrics": session["metrics"],
+            "templates": session["templates"],
         },
-    ).set_coords(["time", "unit", "subset", "lag"])
+    ).set_coords(["time", "unit", "subset", "lag", "offset"])
     write_store(out, dataset, SCHEMA, provenance)
     _tell(dataset, settings)
 
 
 def _read_session(raw: Path) -> dict[str, Any]:
     """Read a reader's session file and check that its parts fit together."""
+    import json
+
     import h5py
     import numpy as np
 
     from mesomode.citations import data_terms
     from mesomode.errors import DataError
+    from mesomode.recordings.frames import onto_frames
 
     with h5py.File(raw, "r") as file:
         session: dict[str, Any] = {
             "time": file["timestamps"][:],
             "unit": file["cell_specimen_ids"][:],
             "roi": file["roi_ids"][:],
-            "dff": file["dff"][:],
             "stimuli": {
                 name: {column: group[column][:] for column in group}
                 for name, group in file["stimulus"].items()
             },
+            "pieces": file["pieces"][:].tolist() if "pieces" in file else None,
+            "metrics": sorted(file.get("metrics", ())),
+            "templates": {},
         }
-        for name in ("events", "running_speed"):
+        for name in (*SIGNALS, "running_speed"):
             if name in file:
                 session[name] = file[name][:]
-        attributes = {
-            key: value.item() if isinstance(value, np.generic) else value
-            for key, value in file.attrs.items()
-        }
-    session["absent"] = [n for n in ("events", "running_speed") if n not in session]
-    for name in session["absent"]:
-        logger.info("the session has no %s", name.replace("_", " "))
+        for name in PUPIL:
+            if name in file:
+                values, times = file[f"{name}/values"][:], file[f"{name}/time"][:]
+                session[name] = onto_frames(values, times, session["time"])
+        if "regions" in file:
+            session["region"] = file["regions"][:]
+        if session["metrics"]:
+            columns = [file[f"metrics/{name}"][:] for name in session["metrics"]]
+            session["metric"] = np.column_stack(columns)
+        for name, images in file.get("template", {}).items():
+            about = {key: _plain(value) for key, value in images.attrs.items()}
+            session["templates"][name] = about
+            if images.dtype == np.uint8 and name in WITH_IMAGES:
+                session[f"template_{name}"] = images[:]
+            else:
+                logger.info("the images of %s are not kept, only where they are", name)
+        attributes = {key: _plain(value) for key, value in file.attrs.items()}
+    said = json.loads(attributes.pop("absent", "[]"))
+    missing = [n for n in (*SIGNALS, "running_speed", *PUPIL) if n not in session]
+    session["absent"] = list(dict.fromkeys([*missing, *said]))
+    if session["absent"]:
+        logger.info("the session has no %s", ", ".join(session["absent"]).replace("_", " "))
     frames, units = len(session["time"]), len(session["unit"])
     expected = {"dff": (frames, units), "events": (frames, units), "running_speed": (frames,)}
     wrong = [
@@ -249,27 +161,44 @@ def _read_session(raw: Path) -> dict[str, Any]:
     return session
 
 
-def _signal(session: dict[str, Any], settings: Settings, raw: Path) -> np.ndarray:
+def _plain(value: Any) -> Any:
+    """An attribute of HDF5 as JSON has it."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _signal(session: dict[str, Any], settings: Settings, raw: Path) -> str:
+    """Name of the signal that is analysed."""
     from mesomode.errors import DataError
 
-    if settings.signal not in session:
-        raise DataError(
-            "the session has no events",
-            where=raw,
-            why="the Allen Institute did not publish events for it",
-            remedy="set the config key `recordings.signal` to dff, or leave this session out",
-        )
-    signal: np.ndarray = session[settings.signal]
-    return signal
+    present = [name for name in SIGNALS if name in session]
+    if settings.signal in present:
+        return settings.signal
+    if present == ["events"]:
+        logger.info("only events were recorded: they are analysed")
+        return "events"
+    raise DataError(
+        f"the session has no {settings.signal}",
+        where=raw,
+        why="the Allen Institute did not publish events for it" if present else "nor events",
+        remedy="set the config key `recordings.signal` to dff, or leave this session out",
+    )
 
 
 def _trials(
-    session: dict[str, Any], signal: np.ndarray, settings: Settings, period: float, raw: Path
+    session: dict[str, Any],
+    chosen: str,
+    settings: Settings,
+    period: float,
+    raw: Path,
+    seed: int,
 ) -> tuple[dict[str, Any], list[str]]:
     """Trials, averages and tests of the stimuli asked for; and those that are absent."""
+    import numpy as np
+
     from mesomode.errors import DataError
     from mesomode.recordings.analysis import trial_tables
     from mesomode.recordings.trials import has_conditions
+    from mesomode.seeds import generator
 
     absent = [name for name in settings.stimuli if name not in session["stimuli"]]
     useless = [name for name in settings.stimuli if not has_conditions(name)]
@@ -284,9 +213,15 @@ def _trials(
             remedy="change the config key `recordings.stimuli`"
             + ("" if useless else ", or set `recordings.missing_stimulus` to skip"),
         )
+    before, after = (
+        round(span / period) for span in (settings.aligned_before_s, settings.aligned_after_s)
+    )
+    # the trials of a recording of one's own are what it is about
+    own = [name for name in ("trials",) if name in session["stimuli"]]
+    wanted = dict.fromkeys([*settings.stimuli, *own])
     arrays = trial_tables(
-        {name: session["stimuli"][name] for name in settings.stimuli if name not in absent},
-        signal,
+        {name: session["stimuli"][name] for name in wanted if name not in absent},
+        session[chosen],
         codes={name: code for code, name in enumerate(STIMULI)},
         parameters=list(SHOWN),
         clip=max(1, round(settings.movie_clip_s / period)),
@@ -295,12 +230,22 @@ def _trials(
         baseline=round(settings.baseline_s / period),
         include_blank=settings.include_blank,
         significance=settings.significance,
+        before=before,
+        after=after,
+        # the same splits for both signals and wherever the file lies
+        generator=generator(seed, "recordings", raw.stem),
+        splits=settings.splits,
     )
-    return _declared(arrays), absent
+    return arrays | {"offset": np.arange(-before, after) * period}, absent
 
 
 def _dynamics(
-    session: dict[str, Any], signal: np.ndarray, settings: Settings, period: float, raw: Path
+    session: dict[str, Any],
+    chosen: str,
+    settings: Settings,
+    period: float,
+    raw: Path,
+    bin_s: float | None = None,
 ) -> dict[str, Any]:
     """Dimension and time-scales in the epoch asked for."""
     from mesomode.errors import DataError
@@ -308,7 +253,10 @@ def _dynamics(
     from mesomode.recordings.analysis import population_dynamics
     from mesomode.recordings.trials import epoch_pieces
 
+    signal = session[chosen]
     pieces = frames.uninterrupted(session["time"])
+    if session["pieces"] is not None:
+        pieces = frames.intersection(pieces, session["pieces"])
     if settings.epoch != "all":
         if settings.epoch not in session["stimuli"]:
             raise DataError(
@@ -332,8 +280,8 @@ def _dynamics(
             remedy="lower the config key `recordings.longest_lag_s`, choose another "
             "`recordings.epoch` or signal, or leave the session out",
         )
-    bin_frames = max(1, round(settings.bin_s / period))
-    arrays = population_dynamics(
+    bin_frames = max(1, round((settings.bin_s if bin_s is None else bin_s) / period))
+    return population_dynamics(
         signal,
         pieces,
         status,
@@ -343,7 +291,64 @@ def _dynamics(
         block=max(1, round(settings.block_s / period / bin_frames)),
         gap=round(settings.gap_s / period / bin_frames),
     )
-    return _declared(arrays)
+
+
+def _traces(
+    session: dict[str, Any],
+    chosen: str,
+    arrays: dict[str, Any],
+    population: dict[str, Any],
+    settings: Settings,
+    period: float,
+    raw: Path,
+    seed: int,
+) -> dict[str, Any]:
+    """Key numbers of dF/F and of events, as far as the session has them."""
+    import numpy as np
+
+    from mesomode.errors import DataError
+    from mesomode.recordings.analysis import trace_summary
+
+    rows = {chosen: trace_summary(arrays, population, settings.significance)}
+    for name in SIGNALS:
+        if name in session and name != chosen:
+            brief = settings.model_copy(update={"aligned_before_s": 0.0, "aligned_after_s": 0.0})
+            width = settings.bin_s or (settings.events_bin_s if name == "events" else 0.0)
+            tables, _ = _trials(session, name, brief, period, raw, seed)
+            try:
+                dynamics = _dynamics(session, name, settings, period, raw, width)
+            except DataError as error:
+                logger.info("no dimension and time-scales of the %s: %s", name, error)
+                dynamics = dict.fromkeys(population, float("nan"))
+            rows[name] = trace_summary(tables, dynamics, settings.significance)
+    names = [name for name in SIGNALS if name in rows]
+    found: dict[str, Any] = {"trace": [SIGNALS.index(name) for name in names]}
+    for key in rows[chosen]:
+        found[key] = np.stack([np.asarray(rows[name][key], dtype=np.float64) for name in names])
+    return found
+
+
+def _fields(
+    session: dict[str, Any], chosen: str, settings: Settings, period: float
+) -> dict[str, Any]:
+    """Receptive fields, where sparse noise was shown."""
+    from mesomode.recordings.receptive_fields import field_tables
+
+    if not settings.receptive_fields:
+        return {}
+    images = {name: session.get(f"template_{name}") for name in session["stimuli"]}
+    for name, stack in images.items():
+        if stack is None and name.startswith("locally"):
+            logger.info("no receptive fields from %s: its images are absent", name)
+    return field_tables(
+        session["stimuli"],
+        {name: stack for name, stack in images.items() if stack is not None},
+        session[chosen],
+        codes={name: code for code, name in enumerate(STIMULI)},
+        endings=FIELDS,
+        delay=round(settings.response_delay_s / period),
+        shortest=round(settings.shortest_response_s / period),
+    )
 
 
 def _declared(arrays: dict[str, Any]) -> dict[str, Any]:
@@ -357,15 +362,42 @@ def _declared(arrays: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tell(dataset: xr.Dataset, settings: Settings) -> None:
-    for code, fraction in zip(
-        dataset["tested_stimulus"].values, dataset["tuned_fraction"].values, strict=True
-    ):
+    import numpy as np
+
+    from mesomode.recordings.variability import medians
+
+    for place, code in enumerate(dataset["tested_stimulus"].values):
+        tuned = dataset["tuning_p_value"].values[place] < settings.significance
         logger.info(
-            "%s: %.0f %% of the units are tuned (p < %g)",
+            "%s: %.0f %% of the units are tuned (p < %g); their median reliability is %.2f and "
+            "noise ceiling %.2f; noise correlation %.3f, signal correlation %.3f",
             STIMULI[code],
-            100 * fraction,
+            100 * float(dataset["tuned_fraction"][place]),
             settings.significance,
+            *(medians(dataset[n].values[place], tuned) for n in ("reliability", "noise_ceiling")),
+            float(dataset["noise_correlation_mean"][place]),
+            float(dataset["signal_correlation_mean"][place]),
         )
+    for ending in FIELDS:
+        name = f"receptive_field_p_value{ending}"
+        for code, p_value in zip(
+            dataset.get(f"receptive_field_stimulus{ending}", ()), dataset.get(name, ()), strict=True
+        ):
+            logger.info(
+                "%s: %d of %d units have a receptive field (p < %g)",
+                STIMULI[int(code)],
+                int(np.sum(p_value.values < settings.significance)),
+                dataset.sizes["unit"],
+                settings.significance,
+            )
+    status = dataset["unit_status"].values
+    for number, reason in ((1, "gaps"), (2, "no change")):
+        if np.any(status == number):
+            logger.warning(
+                "%d units are left out of dimension and time-scales: %s",
+                int(np.sum(status == number)),
+                reason,
+            )
     logger.info(
         "%d of %d units used; dimension %.3g (plain %.3g), half width %.3g s",
         int((dataset["unit_status"] == 0).sum()),

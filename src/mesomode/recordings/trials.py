@@ -13,6 +13,7 @@ PARAMETERS = {
     "drifting_gratings": ("orientation", "temporal_frequency"),
     "static_gratings": ("orientation", "spatial_frequency", "phase"),
     "natural_scenes": ("frame",),
+    "trials": ("condition",),
 }
 """Columns of the stimulus table that make a condition; movies are cut into clips instead."""
 
