@@ -5,11 +5,20 @@ from typing import Any
 _PLACES = {
     "MeanField": "theory",
     "Trajectories": "simulation",
+    "critical_gain": "theory",
+    "largest_lyapunov_exponent": "theory",
     "mean_field": "theory",
     "simulate": "simulation",
 }
 
-__all__ = ["MeanField", "Trajectories", "mean_field", "simulate"]
+__all__ = [
+    "MeanField",
+    "Trajectories",
+    "critical_gain",
+    "largest_lyapunov_exponent",
+    "mean_field",
+    "simulate",
+]
 
 
 def __getattr__(name: str) -> Any:

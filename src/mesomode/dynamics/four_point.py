@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mesomode.dynamics.single_site import SingleSite
+from mesomode.dynamics.single_site import Field, SingleSite
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,72 @@ def pair_factors(
     return amplification, (1.0 - squared) * amplification, squared * amplification
 
 
+@dataclass(frozen=True)
+class FrequencyPairs:
+    """Quadrature over pairs of frequencies for functions that are even in their sum and difference.
+
+    Parameters
+    ----------
+    first, second : (pair,) ndarray
+        ω_1 and ω_2.
+    weight : (pair,) ndarray
+        Such that the sum over pairs is ∬ dω_1 dω_2/(2π)².
+
+    Notes
+    -----
+    The four-point function has a ridge along ω_1 = −ω_2. In u = ω_1 + ω_2 and
+    v = (ω_1 − ω_2)/2 both are mapped by sinh at the ridge's width, gap + v², where
+    equidistant rules converge exponentially.
+    """
+
+    first: NDArray[np.float64]
+    second: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+    @classmethod
+    def along_ridge(cls, gap: float, bound: float, nodes: int) -> FrequencyPairs:
+        """Pairs up to the frequency ``bound``; ``gap`` is one minus the loop gain."""
+        scale = np.sqrt(gap)
+        q = np.linspace(0.0, np.arcsinh(bound / scale), nodes)
+        v = scale * np.sinh(q)
+        weight_v = scale * np.cosh(q) * q[1]
+        weight_v[0] /= 2
+        width = (gap + v**2)[:, None]
+        p = np.arcsinh(2 * bound / width) * np.linspace(0.0, 1.0, 2 * nodes)
+        u = width * np.sinh(p)
+        weight = width * np.cosh(p) * p[:, 1:2] * weight_v[:, None]
+        weight[:, 0] /= 2
+        weight *= 4 / (2 * np.pi) ** 2
+        first, second = u / 2 + v[:, None], u / 2 - v[:, None]
+        inside = (np.abs(first) <= bound) & (np.abs(second) <= bound)
+        return cls(first[inside], second[inside], weight[inside])
+
+
+@dataclass(frozen=True)
+class PairCovariance:
+    """Squared covariances summed over pairs of units, ψ(τ, τ), as a function of the lag.
+
+    Parameters
+    ----------
+    alone : callable
+        What each unit contributes by itself, of lags.
+    frequency : (pair,) ndarray
+        Sums ω_1 + ω_2.
+    values : (pair,) ndarray
+        Integrand times weight of all that decays at high frequencies.
+    """
+
+    alone: Field
+    frequency: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+    def __call__(self, lag: ArrayLike) -> NDArray[np.float64]:
+        """ψ(τ, τ) at lags."""
+        lags = np.asarray(lag, dtype=np.float64)
+        rest = [self.values @ np.cos(self.frequency * one) for one in lags.ravel()]
+        return self.alone(lags) + np.reshape(rest, lags.shape)
+
+
 def dimensions(site: SingleSite, nodes: int = 200) -> tuple[Dimension, Dimension]:
     """Dimension of φ and of x at equal times.
 
@@ -77,34 +143,16 @@ def dimensions(site: SingleSite, nodes: int = 200) -> tuple[Dimension, Dimension
 
     Notes
     -----
-    ψ(0, 0) = ∬ ψ dω_1 dω_2/(2π)² has a ridge along ω_1 = −ω_2, of width
-    1 − g²⟨φ'⟩² + ω². In u = ω_1 + ω_2 and v = (ω_1 − ω_2)/2 it is even in both; both are
-    mapped by sinh at the ridge's width, where equidistant rules converge exponentially. Of
-    factors that tend to one at high frequencies, one is subtracted: its integral is C(0)².
+    ψ(0, 0) = ∬ ψ dω_1 dω_2/(2π)². Of factors that tend to one at high frequencies, one is
+    subtracted: its integral is C(0)².
     """
     states, activity, bound = site.spectra()
-    gap = site.decay_rate**2  # 1 − g²⟨φ'⟩²
-    q = np.linspace(0.0, np.arcsinh(bound / site.decay_rate), nodes)
-    v = site.decay_rate * np.sinh(q)
-    weight_v = site.decay_rate * np.cosh(q) * q[1]
-    weight_v[0] /= 2
-    width = (gap + v**2)[:, None]
-    unit = np.linspace(0.0, 1.0, 2 * nodes)
-    p = np.arcsinh(2 * bound / width) * unit
-    u = width * np.sinh(p)
-    weight = width * np.cosh(p) * p[:, 1:2] * weight_v[:, None]
-    weight[:, 0] /= 2
-    weight *= 4 / (2 * np.pi) ** 2
-    first, second = u / 2 + v[:, None], u / 2 - v[:, None]
-    inside = (np.abs(first) <= bound) & (np.abs(second) <= bound)
-    first, second, weight = first[inside], second[inside], weight[inside]
-    slope = site.averages.slope
-    factors = pair_factors(site.gain, slope / (1 + 1j * first), slope / (1 + 1j * second))
-    for_activity, for_states, for_rank = factors
-    first, second = np.abs(first), np.abs(second)
+    pairs = FrequencyPairs.along_ridge(site.decay_rate**2, bound, nodes)
+    for_activity, for_states, for_rank = _factors(site, pairs)
+    first, second = np.abs(pairs.first), np.abs(pairs.second)
 
     def integral(spectrum: Callable[[NDArray], NDArray], factor: NDArray) -> float:
-        return float(np.sum(weight * spectrum(first) * spectrum(second) * factor))
+        return float(np.sum(pairs.weight * spectrum(first) * spectrum(second) * factor))
 
     def coupled(frequency: NDArray) -> NDArray:
         return states(frequency) - site.noise / (1 + frequency**2)
@@ -118,3 +166,33 @@ def dimensions(site: SingleSite, nodes: int = 200) -> tuple[Dimension, Dimension
     own = site.variance**2 + integral(states, for_states - 1)
     of_states = Dimension((shared + own) / site.variance**2, shared / site.variance**2)
     return of_activity, of_states
+
+
+def pair_covariance(
+    site: SingleSite, inverse_effective_rank: float, nodes: int = 300
+) -> PairCovariance:
+    """ψ(τ, τ) of the activity φ.
+
+    Parameters
+    ----------
+    site : SingleSite
+        Solution for single units.
+    inverse_effective_rank : float
+        1/PR_D.
+    nodes : int
+        Quadrature nodes along each axis.
+    """
+    _, activity, bound = site.spectra()
+    pairs = FrequencyPairs.along_ridge(site.decay_rate**2, bound, nodes)
+    for_activity, _, for_rank = _factors(site, pairs)
+    product = activity(np.abs(pairs.first)) * activity(np.abs(pairs.second))
+    return PairCovariance(
+        lambda lag: site.activity_autocovariance(lag) ** 2,
+        pairs.first + pairs.second,
+        pairs.weight * product * (for_activity - 1 + inverse_effective_rank * for_rank),
+    )
+
+
+def _factors(site: SingleSite, pairs: FrequencyPairs) -> tuple[NDArray, NDArray, NDArray]:
+    slope = site.averages.slope
+    return pair_factors(site.gain, slope / (1 + 1j * pairs.first), slope / (1 + 1j * pairs.second))

@@ -13,23 +13,32 @@ Source: Sompolinsky, Crisanti & Sommers (1988); Clark et al., PRX 15, 041019 (20
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.fft import dct, next_fast_len
-from scipy.interpolate import CubicHermiteSpline, CubicSpline
+from numpy.typing import NDArray
+from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
-from mesomode.dynamics.nonlinearity import Averages, Nonlinearity
+from mesomode.dynamics.nonlinearity import Averages
+from mesomode.dynamics.spectra import (
+    NOISE_BOUND,
+    Spectrum,
+    last_frequency,
+    power_spectra,
+    spectral_lags,
+)
 from mesomode.errors import SolverError
 
 TAIL = 1e-5
 """Share of Δ_0 below which the decay is exponential to machine precision of its square."""
 NEGLIGIBLE = 1e-10
 """Share of Δ_0 below which the autocovariance is taken as zero."""
-NOISE_BOUND = 1000.0
-"""Frequency up to which the spectra with noise are integrated; the rest is below 1e-8."""
+
+Field = Callable[[NDArray], NDArray[np.float64]]
+"""An autocovariance as a function of lags."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,15 @@ class SingleSite:
         """C_φ(τ) at lags in units of the time constant."""
         return self.averages.covariance(self.autocovariance(lag))
 
+    def slope_autocovariance(self, lag: NDArray) -> NDArray[np.float64]:
+        """E[φ'(x(t)) φ'(x(t + τ))] at lags in units of the time constant."""
+        return self.averages.slope_covariance(self.autocovariance(lag))
+
+    @property
+    def loop_gain(self) -> float:
+        """g²⟨φ'⟩², by which the four-point function is amplified at frequency zero."""
+        return (self.gain * self.averages.slope) ** 2
+
     def spectra(self) -> tuple[Spectrum, Spectrum, float]:
         """Power spectra of x and φ as functions of angular frequency, and a bound on it.
 
@@ -84,59 +102,33 @@ class SingleSite:
             Frequency above which the power of φ is below 1e-13 of that at zero; 1,000 with
             noise, whose spectra fall with the square of the frequency.
 
-        Notes
-        -----
-        With noise both curves have a kink at τ = 0. An Ornstein–Uhlenbeck curve
-        exp(−|τ|) with the same kink is subtracted and transformed analytically.
         """
-        step = 0.05
-        count = int(np.ceil(self.last_lag / step)) + 1
-        finest = self.decay_rate / 40  # of the frequency grid: spectra vary over decay_rate
-        padded = next_fast_len(max(2 * count, int(np.ceil(np.pi / (finest * step)))))
-        lag = np.arange(count) * step
-        frequency = np.arange(padded + 1) * (np.pi / (padded * step))
-        powers = (self.noise, self.averages.square_slope * self.noise)
-        curves = []
-        for values, power in zip(
-            (self.autocovariance(lag), self.activity_autocovariance(lag)), powers, strict=True
-        ):
-            extended = np.zeros(padded + 1)
-            extended[:count] = values - power / 2 * np.exp(-lag)
-            curves.append(step * dct(extended, type=1))
-        last = padded
-        if not self.noise:
-            activity = np.abs(curves[1])
-            last = min(int(np.flatnonzero(activity > 1e-13 * activity[0])[-1]) + 2, padded)
-        states, activity = (
-            Spectrum(power, CubicSpline(frequency[: last + 1], curve[: last + 1]))
-            for power, curve in zip(powers, curves, strict=True)
-        )
-        return states, activity, NOISE_BOUND if self.noise else float(frequency[last])
+        lag = spectral_lags(self.last_lag)
+        curves = np.stack((self.autocovariance(lag), self.activity_autocovariance(lag)), axis=-1)
+        powers = np.array((1.0, self.averages.square_slope)) * self.noise
+        together = power_spectra(curves, powers, self.decay_rate)
+        states, activity = (together.part(index) for index in range(2))
+        return states, activity, NOISE_BOUND if self.noise else last_frequency(activity)
 
 
-@dataclass(frozen=True)
-class Spectrum:
-    """Power spectrum: power/(1 + ω²) and a spline for the rest, zero above its last knot."""
+class Averaged(Protocol):
+    """What the potential method needs of a nonlinearity, or of a mixture of units."""
 
-    power: float
-    rest: CubicSpline
+    def primitive_variance(self, variance: float) -> float:
+        """Integral of the covariance up to Δ_0."""
 
-    def __call__(self, frequency: ArrayLike) -> NDArray[np.float64]:
-        """Power at angular frequencies ω ≥ 0."""
-        frequency = np.asarray(frequency, dtype=np.float64)
-        last = self.rest.x[-1]
-        rest = np.where(frequency <= last, self.rest(np.minimum(frequency, last)), 0.0)
-        return rest + self.power / (1.0 + frequency**2)
+    def averages(self, variance: float) -> Averages:
+        """Gaussian averages at variance Δ_0."""
 
 
-def solve_single_site(gain: float, nonlinearity: Nonlinearity, noise: float = 0.0) -> SingleSite:
+def solve_single_site(gain: float, nonlinearity: Averaged, noise: float = 0.0) -> SingleSite:
     """Find the solution that decays, chaotic or driven by noise.
 
     Parameters
     ----------
     gain : float
         Coupling gain g; above one if there is no noise.
-    nonlinearity : Nonlinearity
+    nonlinearity : Averaged
         φ, odd and saturating.
     noise : float
         Variance σ² of the white noise.

@@ -2,100 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from mesomode.dynamics.four_point import dimensions
-from mesomode.dynamics.nonlinearity import nonlinearity_named
+from mesomode.dynamics.chaos import critical_gain_of, lyapunov_exponent
+from mesomode.dynamics.four_point import dimensions, pair_covariance
+from mesomode.dynamics.heterogeneity import HeterogeneousSite, Population, solve_heterogeneous
+from mesomode.dynamics.heterogeneous_four_point import heterogeneous_pairs
+from mesomode.dynamics.nonlinearity import Nonlinearity, nonlinearity_named
+from mesomode.dynamics.prediction import (
+    ASYMPTOTIC,
+    MeanField,
+    check_drive,
+    predicted,
+    quiescent,
+)
 from mesomode.dynamics.single_site import SingleSite, solve_single_site
 from mesomode.errors import DataError
 
-ASYMPTOTIC = 10.0
-"""Least N·PR_D·(1 − g²⟨φ'⟩²)² at which the dimension of N units follows the theory."""
-FINITE_SIZE = 2.0
-"""Relative deviation of the dimension of N units from theory times that number: about the most
-found in simulations of 1,000 to 4,000 units, with noise or without."""
-LEAST_NOISE = 1e-9
-"""Least variance σ² of the noise, other than zero, that the theory resolves at any gain."""
-
-
-@dataclass(frozen=True)
-class MeanField:
-    """Prediction for infinitely many units; lags in units of the time constant.
-
-    Parameters
-    ----------
-    gain : float
-        Coupling gain g.
-    effective_rank : float
-        PR_D per unit; ``inf`` for independent couplings.
-    nonlinearity : str
-        Name of φ.
-    noise : float
-        Variance σ² of the white noise.
-    variance : float
-        Δ_0 = C_x(0), variance of x.
-    activity_variance : float
-        C_φ(0), variance of φ(x).
-    gain_average : float
-        Average slope ⟨φ'⟩.
-    participation_ratio, participation_ratio_x : float
-        Dimension of φ(x) and of x, as a fraction of the number of units; NaN if there is
-        no activity.
-    correlation_time : float
-        ∫(C_φ(τ)/C_φ(0))² dτ over positive and negative lags; NaN if there is no activity.
-    lag : (lag,) ndarray
-        Lags τ ≥ 0 of the curves.
-    autocovariance, activity_autocovariance : (lag,) ndarray
-        C_x(τ) and C_φ(τ).
-    """
-
-    gain: float
-    effective_rank: float
-    nonlinearity: str
-    noise: float
-    variance: float
-    activity_variance: float
-    gain_average: float
-    participation_ratio: float
-    participation_ratio_x: float
-    correlation_time: float
-    lag: NDArray[np.float64]
-    autocovariance: NDArray[np.float64]
-    activity_autocovariance: NDArray[np.float64]
-    _site: SingleSite | None = None
-
-    def at(self, lag: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """C_x(τ) and C_φ(τ) at other lags."""
-        lags = np.asarray(lag, dtype=np.float64)
-        if self._site is None:
-            return np.zeros_like(lags), np.zeros_like(lags)
-        return self._site.autocovariance(lags), self._site.activity_autocovariance(lags)
-
-    def asymptotic_size(self, units: int) -> float:
-        """N·min(PR_D, 1)·(1 − g²⟨φ'⟩²)²; below 10, N units are too few for the dimension.
-
-        PR_D enters by its magnitude, as it is negative for orthogonal couplings.
-        """
-        gap = 1.0 - (self.gain * self.gain_average) ** 2
-        return units * min(abs(self.effective_rank), 1.0) * gap**2
-
-    def verdict(self, units: int) -> str:
-        """Say whether the dimension in theory holds for so few units, and how well."""
-        size = self.asymptotic_size(units)
-        regime = f"gain {self.gain:.3g} and noise {self.noise:.3g}"
-        text = f"N·PR_D·(1 − g²⟨φ'⟩²)² is {size:.3g} at {regime}"
-        if size >= ASYMPTOTIC:
-            return (
-                f"{text}, at least {ASYMPTOTIC:g}: the dimension in theory holds for this network, "
-                f"to about {100 * FINITE_SIZE / size:.2g} %"
-            )
-        return (
-            f"{text}, below {ASYMPTOTIC:g}: the network has too few units for the dimension in "
-            "theory; compare the simulated one"
-        )
+__all__ = [
+    "ASYMPTOTIC",
+    "MeanField",
+    "critical_gain",
+    "largest_lyapunov_exponent",
+    "mean_field",
+]
 
 
 def mean_field(
@@ -105,6 +36,8 @@ def mean_field(
     noise: float = 0.0,
     *,
     lag_step: float = 0.1,
+    target_scale: ArrayLike | None = None,
+    source_scale: ArrayLike | None = None,
 ) -> MeanField:
     """Solve the mean-field theory of a network, autonomous or driven by noise.
 
@@ -114,7 +47,7 @@ def mean_field(
         Coupling gain g ≥ 0. Without noise chaotic above one, quiescent up to one.
     effective_rank : float
         PR_D per unit: positive, ``inf`` for independent couplings, or at most −1 (the
-        value of orthogonal couplings).
+        value of orthogonal couplings). If units differ, that of J_0.
     nonlinearity : {"erf", "tanh"}
         φ.
     noise : float
@@ -123,6 +56,9 @@ def mean_field(
         so that the variance of x is σ²/2 without coupling. 0, or at least 1e-9.
     lag_step : float
         Distance of the lags of the curves.
+    target_scale, source_scale : (unit,) array_like, optional
+        Scales u of the inputs and v of the outputs of units that differ,
+        J = diag(u) J_0 diag(v); they are scaled to mean square one, and g is the gain of J_0.
 
     Returns
     -------
@@ -131,20 +67,15 @@ def mean_field(
     Raises
     ------
     DataError
-        A gain, effective rank, noise or step that is not possible.
+        A gain, effective rank, noise, step or scale that is not possible.
     ConfigError
-        An unknown nonlinearity.
+        An unknown nonlinearity, or one that is not odd or does not saturate.
     SolverError
         No solution is found, which happens only for gains very near to one without noise
         or, with tanh, above about 30.
     """
-    phi = nonlinearity_named(nonlinearity)
-    if not (np.isfinite(gain) and gain >= 0):
-        raise DataError(
-            f"a coupling gain of {gain} is not possible",
-            why="it is a standard deviation: g² is N times the variance of a coupling",
-            remedy="use a finite number that is not negative",
-        )
+    phi = _nonlinearity(nonlinearity)
+    check_drive(gain, noise, lag_step)
     if not (effective_rank > 0 or effective_rank <= -1):
         raise DataError(
             f"an effective rank of {effective_rank} is not possible",
@@ -152,41 +83,103 @@ def mean_field(
             remedy="use a positive number, inf for independent couplings, or the value that "
             "mesomode.network.effective_rank gives",
         )
-    if not (noise == 0 or (np.isfinite(noise) and noise >= LEAST_NOISE)):
-        raise DataError(
-            f"a noise of {noise} is not possible",
-            why=f"it is a variance, zero or at least {LEAST_NOISE:g} for the theory to resolve it",
-            remedy="use 0 for an autonomous network, or about 1",
-        )
-    if not (np.isfinite(lag_step) and lag_step > 0):
-        raise DataError(f"a lag step of {lag_step} is not possible", remedy="use 0.1")
-    if gain <= 1 and noise == 0:
-        lag = np.arange(0.0, 10.0 + lag_step / 2, lag_step)
-        nothing = np.zeros_like(lag)
-        return MeanField(
-            gain, effective_rank, nonlinearity, 0.0, 0.0, 0.0, 1.0, np.nan, np.nan, np.nan,
-            lag, nothing, nothing,
-        )  # fmt: skip
-    site = solve_single_site(float(gain), phi, float(noise))
-    activity, states = dimensions(site)
+    gain, effective_rank, noise = float(gain), float(effective_rank), float(noise)
     inverse = 1.0 / effective_rank
-    lag = np.arange(0.0, site.last_lag + lag_step, lag_step)
-    fine = np.linspace(0.0, site.last_lag, 20_001)
-    shape = site.activity_autocovariance(fine)
-    correlation_time = 2 * float(np.trapezoid((shape / shape[0]) ** 2, fine))
-    return MeanField(
-        gain=float(gain),
-        effective_rank=float(effective_rank),
-        nonlinearity=nonlinearity,
-        noise=float(noise),
-        variance=site.variance,
-        activity_variance=float(shape[0]),
-        gain_average=site.averages.slope,
-        participation_ratio=activity.participation_ratio(inverse),
-        participation_ratio_x=states.participation_ratio(inverse),
-        correlation_time=correlation_time,
-        lag=lag,
-        autocovariance=site.autocovariance(lag),
-        activity_autocovariance=site.activity_autocovariance(lag),
-        _site=site,
+    population = Population(target_scale, source_scale)
+    both = float(np.mean(population.target_square * population.source_square))
+    if gain**2 * both <= 1 and noise == 0:
+        return quiescent(gain, effective_rank, nonlinearity, gain**2 * both, lag_step)
+    if target_scale is None and source_scale is None:
+        site = solve_single_site(gain, phi, noise)
+        activity, states = dimensions(site)
+        ratio = activity.participation_ratio(inverse)
+        return predicted(
+            site,
+            effective_rank,
+            nonlinearity,
+            lag_step,
+            gain_average=site.averages.slope,
+            participation_ratio=ratio,
+            participation_ratio_x=states.participation_ratio(inverse),
+            participation_ratio_standardised=ratio,
+            _pairs=lambda: pair_covariance(site, inverse),
+        )
+    different = solve_heterogeneous(gain, population, phi, noise)
+    pairs = heterogeneous_pairs(different, inverse)
+    return predicted(
+        different,
+        effective_rank,
+        nonlinearity,
+        lag_step,
+        gain_average=float(population.weights() @ different.node_slope),
+        participation_ratio=pairs.participation_ratio,
+        participation_ratio_x=pairs.participation_ratio_x,
+        participation_ratio_standardised=pairs.participation_ratio_standardised,
+        spread=pairs.spread,
+        _pairs=lambda: pairs.activity,
     )
+
+
+def largest_lyapunov_exponent(theory: MeanField) -> float:
+    """Largest Lyapunov exponent λ in mean-field theory, per time constant.
+
+    Parameters
+    ----------
+    theory : MeanField
+        From :func:`mean_field`. The effective rank does not matter.
+
+    Returns
+    -------
+    float
+        −1 + √(1 − E_0), see :mod:`mesomode.dynamics.chaos`; positive if there is chaos. Without
+        activity the growth rate −1 + g (for units that differ −1 + g√⟨u²v²⟩) of small
+        perturbations. NaN with overlaps, for which it is not known.
+    """
+    if theory._site is None:
+        return float(np.sqrt(theory.loop_gain)) - 1.0
+    if not isinstance(theory._site, SingleSite | HeterogeneousSite):
+        return np.nan
+    return lyapunov_exponent(theory._site)
+
+
+def critical_gain(
+    nonlinearity: str = "erf",
+    noise: float = 0.0,
+    *,
+    target_scale: ArrayLike | None = None,
+    source_scale: ArrayLike | None = None,
+) -> float:
+    """Gain at the transition to chaos: there the largest Lyapunov exponent is zero.
+
+    Parameters
+    ----------
+    nonlinearity : {"erf", "tanh"}
+        φ.
+    noise : float
+        Variance σ² of the white noise; without it the critical gain is one. With it, and equal
+        units, Δ_0 = g² C_φ(0) at the transition.
+    target_scale, source_scale : (unit,) array_like, optional
+        Scales of units that differ, as for :func:`mean_field`.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    DataError
+        A noise or scale that is not possible.
+    ConfigError
+        An unknown nonlinearity, or one that is not odd or does not saturate.
+    SolverError
+        The transition is not below a gain of 1,000 (30 with tanh).
+    """
+    phi = _nonlinearity(nonlinearity)
+    check_drive(1.0, noise, 1.0)
+    return critical_gain_of(phi, float(noise), target_scale, source_scale)
+
+
+def _nonlinearity(name: str) -> Nonlinearity:
+    phi = nonlinearity_named(name)
+    phi.averages(1.0)  # refused if there is no theory for it
+    return phi
