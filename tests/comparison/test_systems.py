@@ -78,3 +78,19 @@ def test_exponentials_of_any_speed_have_the_same_shape_and_gaussians_another():
     assert np.isnan(short[-1])
     assert np.isnan(systems.shape_difference(slow, short))
     assert np.isnan(systems.in_half_widths(slow, np.nan, grid)).all()
+
+
+def test_networks_are_made_as_slow_as_the_recordings():
+    kinds = np.array([0, 0, 1, 1])
+    constants = systems.time_constants(kinds, np.array([0.4, 0.6, 1.0, 2.0]))
+    assert np.isnan(constants[:2]).all()
+    np.testing.assert_allclose(constants[2:], [0.5, 0.25])
+    # frames of the second recording are coarser than 0.4 time constants of either network
+    assert systems.common_frame(np.array([0.03, 0.3, 0.4, 0.4]), constants) == pytest.approx(0.3)
+    assert systems.common_frame(np.array([0.03, 0.1, 0.4, 0.4]), constants) == pytest.approx(0.2)
+
+
+def test_time_constants_are_one_without_a_recording_or_a_width():
+    assert systems.time_constants(np.array([1]), np.array([2.0])).tolist() == [1.0]
+    found = systems.time_constants(np.array([0, 1]), np.array([0.5, np.nan]))
+    assert np.isnan(found[0]) and found[1] == 1.0

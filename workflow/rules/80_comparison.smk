@@ -1,6 +1,12 @@
-"""comparison: dimension and time-scales of recordings beside those of the networks."""
+"""comparison: dimension, time-scales and dynamics of recordings beside those of the networks."""
 
-TARGETS += [f"{RUN}/comparison.zarr"]
+SYSTEMS = [
+    *expand("recordings/{name}", name=PLAN.sessions),
+    *expand("dynamics/{name}", name=NETWORKS),
+]
+PARTS = range(config["comparison"]["distance_jobs"])
+
+TARGETS += [f"{RUN}/comparison.zarr", f"{RUN}/comparison/similarity.zarr"]
 
 
 rule comparison:
@@ -29,3 +35,87 @@ rule comparison:
         " $(for store in {input.dynamics}; do echo --dynamics $store; done)"
         " $(for store in {input.recordings}; do echo --recordings $store; done)"
         " --settings {params.settings:q} --log {log}"
+
+
+rule comparison_dynamics:
+    input:
+        system=f"{RUN}/{{system}}.zarr",
+        comparison=f"{RUN}/comparison.zarr",
+    output:
+        store=directory(f"{RUN}/comparison/systems/{{system}}.zarr"),
+    log:
+        f"{RUN}/logs/comparison_dynamics/{{system}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/comparison_dynamics/{{system}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600, per_input=12),
+        runtime=minutes(5, per_megabyte=0.05),
+    params:
+        settings=PLAN.settings("comparison"),
+        seed=SEED,
+        code=PLAN.code("comparison.stage_similarity"),
+    message:
+        "Fitting the dynamics of {wildcards.system}"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode comparison-dynamics --system {input.system} --comparison {input.comparison}"
+        " --out {output.store}"
+        " --settings {params.settings:q} --seed {params.seed} --log {log}"
+
+
+rule comparison_distances:
+    input:
+        systems=expand(f"{RUN}/comparison/systems/{{system}}.zarr", system=SYSTEMS),
+    output:
+        store=directory(f"{RUN}/comparison/distances/{{part}}.zarr"),
+    log:
+        f"{RUN}/logs/comparison_distances_{{part}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/comparison_distances_{{part}}.tsv"
+    wildcard_constraints:
+        part=r"\d+",
+    threads: 2
+    resources:
+        mem_mb=megabytes(600, per_input=10),
+        runtime=minutes(10, per_megabyte=5),
+    params:
+        settings=PLAN.settings("comparison"),
+        seed=SEED,
+        code=PLAN.code("comparison.stage_similarity"),
+        parts=len(PARTS),
+    message:
+        "Measuring dynamical distances, part {wildcards.part}"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode comparison-distances --part {wildcards.part} --parts {params.parts}"
+        " --out {output.store} $(printf -- '--systems %s ' {input.systems})"
+        " --settings {params.settings:q} --seed {params.seed} --threads {threads} --log {log}"
+
+
+rule comparison_similarity:
+    input:
+        systems=expand(f"{RUN}/comparison/systems/{{system}}.zarr", system=SYSTEMS),
+        distances=expand(f"{RUN}/comparison/distances/{{part}}.zarr", part=PARTS),
+    output:
+        store=directory(f"{RUN}/comparison/similarity.zarr"),
+    log:
+        f"{RUN}/logs/comparison_similarity.log",
+    benchmark:
+        f"{RUN}/benchmarks/comparison_similarity.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        code=PLAN.code("comparison.stage_similarity"),
+    message:
+        "Collecting the dynamical distances"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode comparison-similarity --out {output.store}"
+        " $(printf -- '--systems %s ' {input.systems})"
+        " $(printf -- '--distances %s ' {input.distances}) --log {log}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from mesomode.settings import Field, SettingsBase
 
 
@@ -20,3 +22,25 @@ class Settings(SettingsBase):
     longest_lag_half_widths: float = Field(default=4.0, gt=1, le=20)
     """Longest lag at which the shapes of autocorrelations are compared, above 1, at most 20 half
     widths."""
+
+    components: int = Field(default=10, ge=2, le=50)
+    """Principal components of the standardised units, 2 to 50, whose dynamics are compared."""
+
+    window_s: float = Field(default=1.0, gt=0, le=20)
+    """Length of the delay window, above 0, at most 20 s. Longer windows see slower dynamics, and
+    need more data."""
+
+    trial_s: float = Field(default=20.0, gt=1, le=600)
+    """Length of the pieces a recording is cut into, above 1, at most 600 s; every other piece
+    makes one half, whose distance to the other is the noise floor."""
+
+    ranks: tuple[int, ...] = (2, 4, 6, 8, 10, 15, 20)
+    """Numbers of modes that are fitted. All systems are compared at the largest that is signal in
+    each of them: modes beyond are noise, and would dominate the distance."""
+
+    metric: Literal["angular", "euclidean", "wasserstein"] = "angular"
+    """Distance of two dynamics: the least angle (0 to π) or Euclidean distance over all
+    orthogonal changes of coordinates, or that of eigenvalues alone."""
+
+    distance_jobs: int = Field(default=1, ge=1, le=1000)
+    """Jobs that share the pairs of systems, 1 to 1,000; a cluster can spread them."""

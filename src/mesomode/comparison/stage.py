@@ -54,6 +54,17 @@ SCHEMA = Schema(
                 "integrated_square_time": "integral of its square over both signs of the lag",
             }.items()
         },
+        "sampling_step": Variable(("system",), "float64", OWN_TIME, "time between samples"),
+        "time_constant": Variable(
+            ("system",),
+            "float64",
+            "s",
+            "time constant with which a network is as slow as the recordings, by the median of the "
+            "half widths (1 if there are none); NaN: recording",
+        ),
+        "frame": Variable(
+            (), "float64", "s", "coarsest sampling of all systems, at which dynamics are compared"
+        ),
         "scaled_lag": Variable(("scaled_lag",), "float64", "half width", "lag"),
         "autocorrelation": Variable(
             ("system", "scaled_lag"), "float64", "1", "mean autocorrelation; NaN: beyond the lags"
@@ -112,9 +123,11 @@ def comparison(
     from mesomode.comparison import timescales
     from mesomode.comparison.systems import (
         KINDS,
+        common_frame,
         cumulative_variance,
         in_half_widths,
         shape_difference,
+        time_constants,
     )
 
     systems = [_recording(path) for path in recordings] + [_network(path) for path in dynamics]
@@ -143,6 +156,7 @@ def comparison(
             participation_ratio_subset=[system.dimension_of(int(size)) for size in sizes],
             variance_explained=cumulative_variance(system.eigenvalues, MODES),
             half_width=half_width * system.step,
+            sampling_step=system.step,
             exponential_time=timescales.exponential_time(correlation, system.step),
             integrated_time=timescales.integrated(correlation, system.step),
             integrated_square_time=timescales.integrated_square(correlation, system.step),
@@ -162,6 +176,11 @@ def comparison(
         "shape_difference": np.array(
             [[shape_difference(one, two) for two in shapes[second]] for one in shapes[first]]
         ).reshape(len(recordings), len(dynamics)),
+    }
+    constants = time_constants(columns["kind"], width)
+    columns |= {
+        "time_constant": constants,
+        "frame": np.array(common_frame(columns["sampling_step"], constants)),
     }
     declared = SCHEMA.variables
     dataset = xr.Dataset(

@@ -85,6 +85,43 @@ class System:
         return timescales.normalised(covariance), float(noise)
 
 
+def time_constants(kinds: np.ndarray, half_widths: np.ndarray) -> np.ndarray:
+    """Time constant of each network with which it is as slow as the recordings, in s.
+
+    Parameters
+    ----------
+    kinds : int array (system,)
+        Index into `KINDS`.
+    half_widths : float array (system,)
+        Of the autocorrelation: s for recordings, time constants for networks; NaN: unknown.
+
+    Returns
+    -------
+    float64 array (system,)
+        Median over the recordings of the ratio of half widths. NaN: recordings; 1: networks
+        where no ratio is known.
+    """
+    recorded = half_widths[(kinds == KINDS.index("recording")) & np.isfinite(half_widths)]
+    result = np.full(len(kinds), np.nan)
+    for place in np.flatnonzero(kinds == KINDS.index("network")):
+        known = len(recorded) > 0 and half_widths[place] > 0
+        result[place] = np.median(recorded) / half_widths[place] if known else 1.0
+    return result
+
+
+def common_frame(steps: np.ndarray, constants: np.ndarray) -> float:
+    """Shortest frame, in s, that every system can be averaged to: the coarsest sampling.
+
+    Parameters
+    ----------
+    steps : float array (system,)
+        Time between samples: s for recordings, time constants for networks.
+    constants : float array (system,)
+        See `time_constants`.
+    """
+    return float(np.max(steps * np.where(np.isnan(constants), 1.0, constants)))
+
+
 def cumulative_variance(eigenvalues: np.ndarray, modes: int) -> np.ndarray:
     """Part of the variance in the first 1, 2, … ``modes`` directions; NaN beyond the last."""
     result = np.full(modes, np.nan)

@@ -1,0 +1,435 @@
+"""The stage ``comparison``, dynamics: linear dynamics of each system, and distances of all pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mesomode.comparison.settings import Settings
+from mesomode.steps import Input, Output, Provenance, logger, step
+from mesomode.store import Schema, Variable, open_store, write_store
+
+if TYPE_CHECKING:
+    import numpy as np
+
+COPIES = ("whole", "first_half", "second_half", "phase_randomised", "shuffled")
+"""Every system as it is, its halves, and surrogates of recordings."""
+
+DYNAMICS_SCHEMA = Schema(
+    "system_dynamics",
+    {
+        "rank": Variable(("rank",), "int64", "1", "number of modes"),
+        "copy": Variable(("copy",), "int8", "1", "which trials", flags=COPIES),
+        "matrix": Variable(
+            ("copy", "rank", "mode", "mode_from"),
+            "float64",
+            "1",
+            "A: v(t + frame) = A v(t) in whitened delay coordinates; NaN beyond the rank",
+        ),
+        "signal_rank": Variable(
+            ("copy",), "int64", "1", "modes on which two halves of the trials agree"
+        ),
+        "singular_value": Variable(
+            ("copy", "coordinate"), "float64", "1", "of the delay windows, largest first"
+        ),
+        "prediction": Variable(
+            ("rank",),
+            "float64",
+            "1",
+            "R² of one-step predictions of trials that the fit did not see",
+        ),
+        "frame": Variable((), "float64", "s", "length of a frame, the same for all systems"),
+        "time_constant": Variable(
+            (), "float64", "s", "time constant given to a network; NaN: recording"
+        ),
+    },
+)
+DISTANCES_SCHEMA = Schema(
+    "dynamical_distances",
+    {
+        "first": Variable(("pair",), "int64", "1", "item of a pair"),
+        "second": Variable(("pair",), "int64", "1", "the other item"),
+        "distance": Variable(("pair",), "float64", "1", "distance, an upper bound of the least"),
+        "lower_bound": Variable(("pair",), "float64", "1", "proven lower bound of the distance"),
+        "agreement": Variable(
+            ("pair",), "float64", "1", "part of the searches that ended at this distance"
+        ),
+        "rank": Variable((), "int64", "1", "number of modes compared"),
+    },
+)
+SIMILARITY_SCHEMA = Schema(
+    "similarity",
+    {
+        "copy": Variable(("item",), "int8", "1", "which trials", flags=COPIES),
+        "system": Variable(("item",), "int64", "1", "index in the attribute systems"),
+        "distance": Variable(("item", "item_to"), "float64", "1", "dynamical distance"),
+        "lower_bound": Variable(("item", "item_to"), "float64", "1", "proven lower bound"),
+        "map": Variable(("item", "axis"), "float64", "1", "classical scaling of the distances"),
+        "explained": Variable((), "float64", "1", "part of the squared distances in the map"),
+        "rank": Variable((), "int64", "1", "number of modes compared"),
+        "floor": Variable(
+            ("recording",), "float64", "1", "distance between the halves of the recording"
+        ),
+        "network_floor": Variable(
+            ("network",), "float64", "1", "distance between the halves of the network's trials"
+        ),
+        "to_network": Variable(
+            ("recording", "network"), "float64", "1", "distance of the whole signals"
+        ),
+        "to_surrogate": Variable(
+            ("recording", "surrogate"),
+            "float64",
+            "1",
+            "distance to its own surrogates: phase_randomised, shuffled",
+        ),
+        "to_recording": Variable(
+            ("recording", "recording_to"), "float64", "1", "distance to the other recordings"
+        ),
+        "closest": Variable(
+            ("recording",), "int64", "1", "network with the least distance; -1: none"
+        ),
+        "margin": Variable(
+            ("recording",),
+            "float64",
+            "1",
+            "distance of the second closest network less that of the closest; NaN: fewer than two",
+        ),
+    },
+)
+
+
+@step
+def comparison_dynamics(
+    *,
+    system: Input,
+    comparison: Input,
+    out: Output,
+    settings: Settings,
+    seed: int,
+    provenance: Provenance,
+) -> None:
+    """Fit the linear dynamics of one recording or network in delay coordinates.
+
+    Parameters
+    ----------
+    system : Path
+        ``recordings/<name>.zarr`` or ``dynamics/<variant>.zarr``.
+    comparison : Path
+        ``comparison.zarr``: the common frame, and the time constants of networks.
+    out : Path
+        ``comparison/systems/<kind>/<name>.zarr``.
+
+    Raises
+    ------
+    DataError
+        Too few units or too short for the windows; the number that is needed is stated.
+    """
+    import warnings
+
+    import numpy as np
+    import xarray as xr
+
+    from mesomode.comparison.dynamic_mode_decomposition import RankWarning, fit_delay_dynamics
+    from mesomode.comparison.prediction import held_out_scores
+    from mesomode.comparison.signals import halves, phase_randomised, shuffled
+    from mesomode.seeds import generator
+
+    with open_store(comparison) as store:
+        frame = float(store["frame"])
+        listed = [(entry["kind"], entry["name"]) for entry in store.attrs["systems"]]
+        constants = store["time_constant"].values
+    kind, name, trials = _trials(system, settings, frame, dict(zip(listed, constants, strict=True)))
+    delays = max(1, round(settings.window_s / frame))
+    one, two = halves(trials)
+    copies = {"whole": trials, "first_half": one, "second_half": two}
+    if kind == "recording":
+        draw = generator(seed, "comparison", f"surrogates of {name}")
+        copies |= {"phase_randomised": phase_randomised(trials, draw)}
+        copies |= {"shuffled": shuffled(trials, draw)}
+    ranks = [rank for rank in settings.ranks if rank <= delays * trials.shape[2]]
+    matrices = np.full((len(copies), len(ranks), max(ranks), max(ranks)), np.nan)
+    signal, values = [], []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RankWarning)  # the rank is chosen later, for all systems
+        for place, copy in enumerate(copies.values()):
+            for index, rank in enumerate(ranks):
+                fitted = fit_delay_dynamics(copy, delays, rank, check=rank == max(ranks))
+                matrices[place, index, :rank, :rank] = fitted.matrix
+            signal.append(min(fitted.signal_rank, max(ranks)))
+            values.append(fitted.singular_values)
+    scores = held_out_scores(one, two, delays, ranks)
+    dataset = xr.Dataset(
+        {
+            "matrix": (("copy", "rank", "mode", "mode_from"), matrices),
+            "signal_rank": ("copy", np.array(signal, np.int64)),
+            "singular_value": (("copy", "coordinate"), np.array(values)),
+            "prediction": ("rank", scores),
+            "frame": ((), frame),
+            "time_constant": ((), float(dict(zip(listed, constants, strict=True))[kind, name])),
+        },
+        coords={
+            "rank": np.array(ranks, np.int64),
+            "copy": ("copy", np.array([COPIES.index(copy) for copy in copies], np.int8)),
+        },
+        attrs={"system": name, "kind": kind, "delays": delays, "trials": len(trials)},
+    )
+    logger.info(
+        "%s %s: %d trials of %d frames of %.3g s, %d channels, %d delays; %d modes are signal, "
+        "R² of held-out predictions %.3f at rank %d",
+        kind,
+        name,
+        *trials.shape[:2],
+        frame,
+        trials.shape[2],
+        delays,
+        signal[0],
+        scores[-1],
+        ranks[-1],
+    )
+    write_store(out, dataset, DYNAMICS_SCHEMA, provenance)
+
+
+@step
+def comparison_distances(
+    *,
+    systems: list[Input],
+    part: int,
+    parts: int,
+    out: Output,
+    settings: Settings,
+    seed: int,
+    threads: int,
+    provenance: Provenance,
+) -> None:
+    """Measure the dynamical distance of some of the pairs of systems, halves and surrogates.
+
+    Parameters
+    ----------
+    systems : list of Path
+        ``comparison/systems/<kind>/<name>.zarr`` of all systems.
+    part : int
+        Which part of the pairs, from 0.
+    parts : int
+        Number of parts.
+    out : Path
+        ``comparison/distances/<part>.zarr``.
+
+    Raises
+    ------
+    DataError
+        The systems differ in frame or window, so that their dynamics cannot be compared.
+    """
+    import numpy as np
+    import xarray as xr
+
+    from mesomode.comparison.dynamical_similarity import dynamical_distances, pairs_of
+
+    items = _items(systems)
+    rank = _common_rank(items, systems)
+    matrices = np.stack([item["matrices"][rank] for item in items])
+    pairs = pairs_of(len(items), part, parts)
+    result = dynamical_distances(matrices, settings.metric, seed, pairs=pairs, threads=threads)
+    logger.info(
+        "%d of %d pairs of %d items at rank %d; %.0f %% of the searches agree",
+        len(pairs),
+        len(items) * (len(items) - 1) // 2,
+        len(items),
+        rank,
+        100 * float(np.mean(result.agreement > 0.5)) if len(pairs) else 100.0,
+    )
+    dataset = xr.Dataset(
+        {
+            "first": ("pair", pairs[:, 0].astype(np.int64)),
+            "second": ("pair", pairs[:, 1].astype(np.int64)),
+            "distance": ("pair", result.distance),
+            "lower_bound": ("pair", result.lower),
+            "agreement": ("pair", result.agreement),
+            "rank": ((), np.int64(rank)),
+        },
+        attrs={"metric": settings.metric, "items": len(items)},
+    )
+    write_store(out, dataset, DISTANCES_SCHEMA, provenance)
+
+
+@step
+def comparison_similarity(
+    *,
+    systems: list[Input],
+    distances: list[Input],
+    out: Output,
+    provenance: Provenance,
+) -> None:
+    """Collect the distances: which network is closest, and whether that exceeds the noise floor.
+
+    Parameters
+    ----------
+    systems : list of Path
+        ``comparison/systems/<kind>/<name>.zarr`` of all systems.
+    distances : list of Path
+        ``comparison/distances/<part>.zarr`` of all parts.
+    out : Path
+        ``comparison/similarity.zarr``.
+    """
+    import numpy as np
+    import xarray as xr
+
+    from mesomode.comparison.signals import classical_scaling
+
+    items = _items(systems)
+    count = len(items)
+    distance, lower = np.zeros((count, count)), np.zeros((count, count))
+    seen = np.eye(count, dtype=bool)
+    rank, metric = 0, ""
+    for path in distances:
+        with open_store(path) as store:
+            first, second = store["first"].values, store["second"].values
+            rank, metric = int(store["rank"]), store.attrs["metric"]
+            for matrix, name in ((distance, "distance"), (lower, "lower_bound")):
+                matrix[first, second] = matrix[second, first] = store[name].values
+            seen[first, second] = seen[second, first] = True
+    _need_all(seen, distances)
+    points = classical_scaling(distance)
+    between = np.linalg.norm(points[:, None] - points[None], axis=2)
+    total = float(np.sum(distance**2))
+    place = {(item["kind"], item["name"], item["copy"]): k for k, item in enumerate(items)}
+    names = [(item["kind"], item["name"]) for item in items if item["copy"] == "whole"]
+    recordings = [name for name in names if name[0] == "recording"]
+    networks = [name for name in names if name[0] == "network"]
+
+    def apart(one: list[tuple[str, str]], copy: str, two: list[tuple[str, str]]) -> np.ndarray:
+        rows = [place[(*name, "whole")] for name in one]
+        return distance[np.ix_(rows, [place[(*name, copy)] for name in two])]
+
+    def floors(of: list[tuple[str, str]]) -> np.ndarray:
+        pairs = [(place[(*n, "first_half")], place[(*n, "second_half")]) for n in of]
+        return np.array([distance[pair] for pair in pairs])
+
+    to_network = apart(recordings, "whole", networks)
+    ordered = np.sort(to_network, axis=1)
+    margin = np.full(len(recordings), np.nan)
+    if len(networks) > 1:
+        margin = ordered[:, 1] - ordered[:, 0]
+    surrogates = [np.diagonal(apart(recordings, copy, recordings)) for copy in COPIES[3:]]
+    closest = to_network.argmin(axis=1) if networks else np.full(len(recordings), -1)
+    dataset = xr.Dataset(
+        {
+            "copy": ("item", np.array([COPIES.index(i["copy"]) for i in items], np.int8)),
+            "system": (
+                "item",
+                np.array([names.index((i["kind"], i["name"])) for i in items], np.int64),
+            ),
+            "distance": (("item", "item_to"), distance),
+            "lower_bound": (("item", "item_to"), lower),
+            "map": (("item", "axis"), points),
+            "explained": ((), float(np.sum(between**2)) / total if total else np.nan),
+            "rank": ((), np.int64(rank)),
+            "floor": ("recording", floors(recordings)),
+            "network_floor": ("network", floors(networks)),
+            "to_network": (("recording", "network"), to_network),
+            "to_surrogate": (("recording", "surrogate"), np.array(surrogates).T.reshape(-1, 2)),
+            "to_recording": (
+                ("recording", "recording_to"),
+                apart(recordings, "whole", recordings),
+            ),
+            "closest": ("recording", closest.astype(np.int64)),
+            "margin": ("recording", margin),
+        },
+        attrs={"systems": [{"kind": k, "name": n} for k, n in names], "metric": metric},
+    )
+    for row, (_, name) in enumerate(recordings):
+        if networks:
+            logger.info(
+                "recording %s: closest network %s, %.3g; the next is %.3g further; halves of the "
+                "recording are %.3g apart, its surrogates %.3g and %.3g",
+                name,
+                networks[closest[row]][1],
+                to_network[row].min(),
+                margin[row],
+                dataset["floor"].values[row],
+                *dataset["to_surrogate"].values[row],
+            )
+    write_store(out, dataset, SIMILARITY_SCHEMA, provenance)
+
+
+def _trials(
+    path: Path, settings: Settings, frame: float, constants: dict[tuple[str, str], float]
+) -> tuple[str, str, np.ndarray]:
+    """Kind, name, and trials (trial, frame, channel) of a system."""
+    import numpy as np
+
+    from mesomode.comparison.signals import averaged, blocks, principal_components
+
+    with open_store(path) as store:
+        schema = store.attrs["mesomode"]["schema"]
+        if schema == "recordings":
+            name = path.name.removesuffix(".zarr")
+            times = store["time"].values
+            activity = store[str(store.attrs["signal"])].values[:, store["unit_status"].values == 0]
+            binned = averaged(activity, float(np.median(np.diff(times))), frame)
+            whole = np.isfinite(binned).all(axis=1)
+            components = principal_components(binned[whole], settings.components)
+            return "recording", name, blocks(components, round(settings.trial_s / frame))
+        name = str(store.attrs["variant"])
+        projection = store["projection"].values[:, :, : settings.components]
+        step_s = float(store["time"][1] - store["time"][0]) * constants["network", name]
+        return "network", name, averaged(projection, step_s, max(frame, step_s))
+
+
+def _items(paths: list[Path]) -> list[dict[str, Any]]:
+    """Matrices of all systems and their copies, with what must agree between them."""
+    from mesomode.errors import DataError
+
+    items: list[dict[str, Any]] = []
+    common: dict[tuple[float, int], str] = {}
+    for path in paths:
+        with open_store(path) as store:
+            matrix, ranks = store["matrix"].values, store["rank"].values
+            common[round(float(store["frame"]), 9), int(store.attrs["delays"])] = path.name
+            items += [
+                {
+                    "kind": str(store.attrs["kind"]),
+                    "name": str(store.attrs["system"]),
+                    "copy": COPIES[code],
+                    "signal_rank": int(store["signal_rank"][place]),
+                    "matrices": {int(r): matrix[place, k, :r, :r] for k, r in enumerate(ranks)},
+                }
+                for place, code in enumerate(store["copy"].values)
+            ]
+    if len(common) > 1:
+        (one, first), (two, second) = list(common.items())[:2]
+        raise DataError(
+            "systems of unequal sampling cannot be compared",
+            where=f"{first}, {second}",
+            why=f"frames of {one[0]:.4g} s and {one[1]} delays against {two[0]:.4g} s and "
+            f"{two[1]}; the matrices depend on both",
+            remedy="make both stores again by the same comparison.zarr and settings",
+        )
+    return items
+
+
+def _common_rank(items: list[dict[str, Any]], paths: list[Path]) -> int:
+    """The largest rank that is signal in every whole system, or the smallest there is."""
+    ranks = sorted(set.intersection(*(set(item["matrices"]) for item in items)))
+    limit = min(items, key=lambda i: i["signal_rank"] if i["copy"] == "whole" else 10**9)
+    good = [rank for rank in ranks if rank <= limit["signal_rank"]]
+    if not good:
+        logger.warning(
+            "%s has %d modes that its halves agree on, fewer than the least of comparison.ranks, "
+            "%d: distances depend on noise",
+            limit["name"],
+            limit["signal_rank"],
+            ranks[0],
+        )
+    return good[-1] if good else ranks[0]
+
+
+def _need_all(seen: np.ndarray, paths: list[Path]) -> None:
+    from mesomode.errors import DataError
+
+    if not seen.all():
+        raise DataError(
+            f"{int((~seen).sum()) // 2} pairs have no distance",
+            where=", ".join(path.name for path in paths),
+            why="parts of the pairs are missing",
+            remedy="give --distances of all parts",
+        )

@@ -1,0 +1,207 @@
+"""The steps that fit and compare dynamics: the network a recording is made of is the closest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from mesomode.comparison.settings import Settings
+from mesomode.comparison.stage import SCHEMA as COMPARISON
+from mesomode.comparison.stage_similarity import (
+    COPIES,
+    DYNAMICS_SCHEMA,
+    SIMILARITY_SCHEMA,
+    comparison_distances,
+    comparison_dynamics,
+    comparison_similarity,
+)
+from mesomode.dynamics.stage import SCHEMA as DYNAMICS
+from mesomode.errors import DataError
+from mesomode.recordings.stage import SCHEMA as RECORDINGS
+from mesomode.report.similarity import draw_similarity
+from mesomode.steps import Provenance, run_step
+from mesomode.store import Schema, open_store, write_store
+
+FRAME, CHANNELS, FRAMES, TRIALS = 0.2, 4, 100, 24
+SETTINGS = Settings(components=CHANNELS, window_s=0.4, trial_s=20.0, ranks=(2, 4))
+
+
+def linear_system(angle: float, generator: np.random.Generator) -> np.ndarray:
+    """Trials (trial, time, channel) of two damped rotations in random coordinates."""
+    blocks = np.zeros((4, 4))
+    for place, (turn, decay) in enumerate(((angle, 0.97), (angle / 3, 0.9))):
+        c, s = decay * np.cos(turn), decay * np.sin(turn)
+        blocks[2 * place : 2 * place + 2, 2 * place : 2 * place + 2] = [[c, -s], [s, c]]
+    state = np.zeros((TRIALS, 4))
+    trials = np.empty((TRIALS, FRAMES, 4))
+    for frame in range(-50, FRAMES):
+        state = state @ blocks.T + generator.standard_normal(state.shape)
+        if frame >= 0:
+            trials[:, frame] = state
+    return trials @ np.linalg.qr(generator.standard_normal((4, 4)))[0]
+
+
+def filled(schema: Schema, values: dict[str, Any], attrs: dict[str, Any]) -> xr.Dataset:
+    """A store of a stage in which only some variables matter."""
+    sizes = {
+        dim: size
+        for name, value in values.items()
+        for dim, size in zip(schema.variables[name].dims, np.shape(value), strict=True)
+    }
+    dataset = xr.Dataset(attrs=attrs)
+    for name, variable in schema.variables.items():
+        shape = tuple(sizes.get(dim, 1) for dim in variable.dims)
+        if name in values:
+            dataset[name] = (variable.dims, np.asarray(values[name], variable.dtype))
+        elif not variable.optional:
+            dataset[name] = (variable.dims, np.zeros(shape, variable.dtype))
+    coordinates = [name for name in dataset if dataset[name].dims == (name,)]
+    return dataset.set_coords(coordinates)
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory) -> dict[str, Path]:
+    """A recording, the network it is made of, another network, and the frame they share."""
+    folder = tmp_path_factory.mktemp("stores")
+    generator = np.random.default_rng(0)
+    paths = {}
+    for name, angle in (("same", 0.6), ("other", 1.4)):
+        paths[name] = folder / f"{name}.zarr"
+        values = {
+            "projection": linear_system(angle, generator),
+            "time": np.arange(FRAMES) * 0.4,  # time constants of 0.5 s
+        }
+        dataset = filled(DYNAMICS, values, {"variant": name, "units": 100})
+        write_store(paths[name], dataset, DYNAMICS, Provenance("dynamics"))
+    recorded = linear_system(0.6, generator).reshape(-1, 4)
+    paths["7"] = folder / "7.zarr"
+    values = {
+        "dff": recorded,
+        "time": np.arange(len(recorded)) * FRAME,
+        "unit_status": np.zeros(4),
+    }
+    dataset = filled(RECORDINGS, values, {"signal": "dff"})
+    write_store(paths["7"], dataset, RECORDINGS, Provenance("recordings"))
+    systems = [("recording", "7"), ("network", "same"), ("network", "other")]
+    paths["comparison"] = folder / "comparison.zarr"
+    values = {"frame": FRAME, "time_constant": [np.nan, 0.5, 0.5]}
+    dataset = filled(COMPARISON, values, {"systems": [{"kind": k, "name": n} for k, n in systems]})
+    write_store(paths["comparison"], dataset, COMPARISON, Provenance("comparison"))
+    return paths
+
+
+@pytest.fixture(scope="module")
+def fitted(stores, tmp_path_factory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("systems")
+    paths = []
+    for name in ("7", "same", "other"):
+        paths.append(folder / f"{name}.zarr")
+        run_step(
+            comparison_dynamics,
+            system=stores[name],
+            comparison=stores["comparison"],
+            out=paths[-1],
+            settings=SETTINGS,
+            seed=1,
+        )
+    return paths
+
+
+def distances(fitted: list[Path], folder: Path, parts: int = 1) -> list[Path]:
+    paths = [folder / f"part_{part}.zarr" for part in range(parts)]
+    for part, path in enumerate(paths):
+        run_step(
+            comparison_distances,
+            systems=fitted,
+            part=part,
+            parts=parts,
+            out=path,
+            settings=SETTINGS,
+            seed=1,
+            threads=1,
+        )
+    return paths
+
+
+def collected(fitted: list[Path], folder: Path, parts: int = 1) -> xr.Dataset:
+    out = folder / "similarity.zarr"
+    parts_done = distances(fitted, folder, parts)
+    run_step(comparison_similarity, systems=fitted, distances=parts_done, out=out)
+    with open_store(out, SIMILARITY_SCHEMA) as store:
+        return store.load()
+
+
+def test_the_network_of_the_recording_is_closest(fitted, tmp_path):
+    store = collected(fitted, tmp_path)
+    assert int(store["rank"]) == 4
+    same, other = store["to_network"].values[0]
+    assert int(store["closest"][0]) == 0
+    assert same < 0.25 * other
+    assert float(store["margin"][0]) == pytest.approx(other - same)
+    assert same < 3 * float(store["floor"][0])
+    assert (store["to_surrogate"].values > 3 * same).all()
+    distance, lower = store["distance"].values, store["lower_bound"].values
+    np.testing.assert_array_equal(distance, distance.T)
+    assert (lower <= distance).all()
+    assert store.sizes["item"] == 5 + 3 + 3
+
+
+def test_parts_give_the_same_as_one_job(fitted, tmp_path):
+    one, many = tmp_path / "one", tmp_path / "many"
+    one.mkdir()
+    many.mkdir()
+    np.testing.assert_array_equal(
+        collected(fitted, one)["distance"], collected(fitted, many, parts=3)["distance"]
+    )
+
+
+def test_a_missing_part_is_refused(fitted, tmp_path):
+    first = distances(fitted, tmp_path, parts=2)[:1]
+    with pytest.raises(DataError, match=r"(?s)pairs have no distance.*of all parts"):
+        run_step(comparison_similarity, systems=fitted, distances=first, out=tmp_path / "out.zarr")
+    assert not (tmp_path / "out.zarr").exists()
+
+
+def test_halves_and_surrogates_are_stored(fitted):
+    with open_store(fitted[0], DYNAMICS_SCHEMA) as store:
+        assert [COPIES[code] for code in store["copy"].values] == list(COPIES)
+        assert store["signal_rank"].values[0] == 4
+        assert store["prediction"].values[-1] > 0.5
+        assert np.isnan(store["matrix"].values[0, 0, 2:]).all()
+        whole = np.linalg.eigvals(store["matrix"].values[0, 1])
+    assert np.sort(np.abs(np.angle(whole)))[-2:] == pytest.approx([0.6, 0.6], abs=0.05)
+    with open_store(fitted[1], DYNAMICS_SCHEMA) as store:
+        assert store.sizes["copy"] == 3
+        assert float(store["time_constant"]) == 0.5
+
+
+def test_unequal_frames_are_refused_naming_both(stores, fitted, tmp_path):
+    coarse = SETTINGS.model_copy(update={"window_s": 1.0})
+    out = tmp_path / "coarse.zarr"
+    run_step(
+        comparison_dynamics,
+        system=stores["other"],
+        comparison=stores["comparison"],
+        out=out,
+        settings=coarse,
+        seed=1,
+    )
+    with pytest.raises(DataError, match=r"(?s)unequal sampling.*same\.zarr, coarse\.zarr.*delays"):
+        distances([fitted[1], out], tmp_path)
+
+
+def test_the_figure_shows_every_system(fitted, tmp_path):
+    store = collected(fitted, tmp_path)
+    figure = draw_similarity(store, COPIES)
+    figure.draw_without_rendering()
+    words = " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
+    titles = " ".join(axes.get_title(loc="left") for axes in figure.axes)
+    assert "session 7" in words
+    assert "session 7" in " ".join(
+        label.get_text() for axes in figure.axes for label in axes.get_yticklabels()
+    )
+    assert "Closest network" in titles
