@@ -1,4 +1,4 @@
-"""The stage ``comparison``, dynamics: linear dynamics of each system, and distances of all pairs."""
+"""The stage ``comparison``, dynamics: linear dynamics of each system, distances of all pairs."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from mesomode.report.comparison import SESSION_COLOURS
 from mesomode.report.network import variant_colour, variant_name
-from mesomode.report.style import GREY, INK, new_figure, nothing_to_show, number, styled
+from mesomode.report.style import GREY, INK, counted, new_figure, nothing_to_show, number, styled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,7 +22,7 @@ COPY_WORDS = {
     "phase_randomised": "phases",
     "shuffled": "shuffled",
 }
-MARKERS = {"whole": "o", "first_half": "<", "second_half": ">", "phase_randomised": "s", "shuffled": "X"}  # fmt: skip
+MARKERS = dict(zip(COPY_WORDS, "o<>sX", strict=True))
 UNITS = {"angular": "rad", "euclidean": "1", "wasserstein": "1"}
 
 
@@ -55,7 +55,10 @@ def draw_similarity(store: xr.Dataset, copies: tuple[str, ...]) -> Figure:
         )
     of = store["system"].values
     kind = [copies[code] for code in store["copy"].values]
-    title = f"Dynamical distances of {len(recordings)} recordings and {len(networks)} networks"
+    title = (
+        f"Dynamical distances of {counted(len(recordings), 'recording')} and "
+        f"{counted(len(networks), 'network')}"
+    )
     rows = max(len(recordings), 1)
     figure = new_figure(12.0, 6.0 + 1.1 * rows, title)
     grid = figure.add_gridspec(2, 2, height_ratios=(5.0, 0.9 + 0.9 * rows))
@@ -166,7 +169,8 @@ def _floors(
     closest = store["closest"].values
     words = "; ".join(
         f"{name}: {variant_name(networks[closest[row]])}, "
-        f"{number(float(store['margin'].values[row]), 2)} nearer than the next"
+        f"{number(float(store['margin'].values[row]), 2)} nearer than the next "
+        f"(floor {number(float(store['floor'].values[row]), 2)})"
         for row, name in enumerate(recordings)
     )
     axes.set_title(f"Closest network of session {words}", fontsize=9)
