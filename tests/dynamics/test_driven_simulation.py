@@ -229,3 +229,59 @@ def test_networks_of_low_rank_follow_the_theory(decay, tolerance):
     found = measured(networks, burn_in=20, duration=30)
     deviations = found.mean(axis=0) / expected(networks[0].effective_rank) - 1
     assert (np.abs(deviations) < [0.02, 0.04, tolerance, tolerance]).all()
+
+
+def test_a_linear_network_has_the_covariance_of_the_lyapunov_equation():
+    """C_x(0), the dimension and the memory, of the simulation itself."""
+    units = 60
+    network = small_network(units, gain=0.6)
+    coupling = network.coupling.astype(np.float64)
+    exact = solve_continuous_lyapunov(coupling - np.eye(units), -np.eye(units))
+    found = simulate(
+        network,
+        generator=np.random.default_rng(1),
+        nonlinearity="linear",
+        noise=1.0,
+        burn_in=20,
+        duration=300,
+        time_step=0.1,
+        sampling_interval=1.0,
+    )
+    samples = found.states.astype(np.float64)
+    flat = samples.reshape(-1, units)
+    covariance = flat.T @ flat / len(flat)
+    # about 32 · 300 / 2 independent samples
+    assert_allclose(covariance, exact, atol=5 * 0.6 / np.sqrt(4800))
+    assert_allclose(np.trace(covariance), np.trace(exact), rtol=0.01)
+    dimension = dimensionality(found.states)
+    expected = np.trace(exact) ** 2 / np.sum(exact**2)
+    assert_allclose(dimension.participation_ratio, expected, rtol=0.01)
+    assert abs(dimension.participation_ratio - expected) < 4 * dimension.participation_ratio_error
+    from scipy.linalg import expm
+
+    memory = np.einsum("bti,btj->ij", samples[:, 1:], samples[:, :-1]) / (32 * 299)
+    assert_allclose(memory, expm(coupling - np.eye(units)) @ exact, atol=5 * 0.6 / np.sqrt(4800))
+
+
+def test_permuting_units_permutes_nothing_but_the_units():
+    """Dimension and autocovariance of the permuted network are the same."""
+    network = small_network(40, gain=1.2).astype(np.float64)
+    order = np.random.default_rng(3).permutation(40)
+    permuted = IndependentNetwork(network.coupling[np.ix_(order, order)], 1.2)
+    first, second = (
+        simulate(n, generator=np.random.default_rng(1), initial=np.zeros((40, 4)), **SHORT)
+        for n in (network, permuted)
+    )
+    # the noise is not permuted, so only what does not depend on it can be compared exactly
+    values = [
+        np.sort_complex(np.linalg.eigvals(n.coupling.astype(np.float64)))
+        for n in (network, permuted)
+    ]
+    assert_allclose(values[0], values[1], atol=1e-8)
+    assert first.states.shape == second.states.shape
+    samples = first.activity()
+    assert_allclose(
+        dimensionality(samples[:, :, order]).participation_ratio,
+        dimensionality(samples).participation_ratio,
+        rtol=1e-5,
+    )

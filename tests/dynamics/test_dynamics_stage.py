@@ -11,37 +11,71 @@ from pydantic import ValidationError
 from mesomode.dynamics import mean_field
 from mesomode.dynamics.settings import Settings
 from mesomode.dynamics.stage import SCHEMA, dynamics
-from mesomode.errors import DataError
-from mesomode.network.settings import Settings as NetworkSettings
-from mesomode.network.stage import network_independent, network_random_mode
+from mesomode.dynamics.theory import largest_lyapunov_exponent
+from mesomode.errors import DataError, SolverError
+from mesomode.network.random_mode import IndependentNetwork, RandomModeNetwork
 from mesomode.steps import Provenance, run_step
 from mesomode.store import Schema, Variable, open_store, write_store
 
-CONNECTOME = Schema(
-    "connectome", {"weights": Variable(("target", "source"), "float32", "1", "weights")}
+NETWORK = Schema(
+    "network",
+    {
+        "gain": Variable((), "float64", "1", "g"),
+        "effective_rank": Variable((), "float64", "1", "PR_D"),
+        "coupling": Variable(("target", "source"), "float32", "1", "J", optional=True),
+        "left": Variable(("unit", "component"), "float32", "1", "L", optional=True),
+        "strength": Variable(("component",), "float32", "1", "d", optional=True),
+        "right": Variable(("unit", "component"), "float32", "1", "R", optional=True),
+        "target_scale": Variable(("unit",), "float64", "1", "u", optional=True),
+    },
 )
-QUICK = {"burn_in": 40, "duration": 60, "sampling_interval": 0.5, "longest_lag": 10}
+"""What the step reads of a network's store."""
+QUICK = {
+    "burn_in": 40,
+    "duration": 60,
+    "sampling_interval": 0.5,
+    "longest_lag": 10,
+    "lyapunov_duration": 10,
+}
 
 
-def simulated(folder, step=network_random_mode, gain=3.0, noise=0.0, **settings) -> xr.Dataset:
-    weights = np.random.default_rng(0).lognormal(0, 1, (150, 150)).astype(np.float32)
-    provenance = Provenance(step="test")
-    dataset = xr.Dataset({"weights": (("target", "source"), weights)})
-    write_store(folder / "file.zarr", dataset, CONNECTOME, provenance)
-    common = {"seed": 1, "threads": 1}
-    run_step(
-        step,
-        connectome=folder / "file.zarr",
-        out=folder / "network.zarr",
-        settings=NetworkSettings(gain=gain),
-        **common,
+def network_store(path, variant, gain, **scales):
+    """A network of 150 units."""
+    generator = np.random.default_rng(0)
+    if variant == "independent":
+        network = IndependentNetwork.draw(150, gain, generator=generator)
+        variables = {"coupling": (("target", "source"), network.coupling)}
+    else:
+        spectrum = np.exp(-np.arange(150) / 60)
+        network = RandomModeNetwork.from_spectrum(spectrum, gain=gain, generator=generator)
+        variables = {
+            "left": (("unit", "component"), network.left),
+            "strength": ("component", network.strength),
+            "right": (("unit", "component"), network.right),
+        }
+    variables |= {name: ("unit", values) for name, values in scales.items()}
+    inverse = network.inverse_effective_rank
+    dataset = xr.Dataset(
+        {
+            "gain": ((), network.gain),
+            "effective_rank": ((), 1 / inverse if inverse else np.inf),
+            **variables,
+        },
+        attrs={"variant": variant, "units": 150, "modes": "gaussian"},
     )
+    write_store(path, dataset, NETWORK, Provenance(step="test"))
+
+
+def simulated(folder, variant="random_mode", gain=3.0, noise=0.0, **settings) -> xr.Dataset:
+    scales = {name: settings.pop(name) for name in ("target_scale",) if name in settings}
+    network_store(folder / "network.zarr", variant, gain, **scales)
     run_step(
         dynamics,
         network=folder / "network.zarr",
         out=folder / "dynamics.zarr",
         settings=Settings(noise=noise, **QUICK | settings),
-        **common,
+        seed=1,
+        threads=1,
     )
     with open_store(folder / "dynamics.zarr", SCHEMA) as found:
         return found.load()
@@ -82,7 +116,7 @@ def test_a_random_mode_network_beside_its_theory(tmp_path, caplog):
 
 def test_a_network_driven_by_noise_beside_its_theory(tmp_path, caplog):
     caplog.set_level(logging.INFO, "mesomode")
-    found = simulated(tmp_path, network_independent, gain=1.0, noise=1.0, trajectories=64)
+    found = simulated(tmp_path, "independent", gain=1.0, noise=1.0, trajectories=64)
     theory = mean_field(1.0, np.inf, noise=1.0)
     c_x, c_phi = theory.at(found["lag"])
     assert_allclose(found["mean_field_autocovariance"], c_x)
@@ -100,7 +134,7 @@ def test_a_network_driven_by_noise_beside_its_theory(tmp_path, caplog):
 
 
 def test_the_control_has_the_theory_of_independent_couplings(tmp_path):
-    found = simulated(tmp_path, network_independent, nonlinearity="tanh", example_units=7)
+    found = simulated(tmp_path, "independent", nonlinearity="tanh", example_units=7)
     theory = mean_field(3.0, np.inf, "tanh")
     assert_allclose(found["mean_field_participation_ratio_per_unit"], theory.participation_ratio)
     assert_allclose(found["mean_field_correlation_time"], theory.correlation_time)
@@ -119,12 +153,13 @@ def test_a_quiescent_network_is_stored_as_such(tmp_path, caplog):
 
 
 def test_a_store_that_is_no_network_is_refused(tmp_path):
-    simulated(tmp_path)
+    dataset = xr.Dataset({"gain": ((), 1.0), "effective_rank": ((), 1.0)})
+    write_store(tmp_path / "other.zarr", dataset, NETWORK, Provenance(step="test"))
     with pytest.raises(DataError, match="neither factors nor couplings"):
         run_step(
             dynamics,
-            network=tmp_path / "file.zarr",
-            out=tmp_path / "other.zarr",
+            network=tmp_path / "other.zarr",
+            out=tmp_path / "dynamics.zarr",
             settings=Settings(),
             seed=1,
             threads=1,
@@ -144,3 +179,88 @@ def test_a_store_that_is_no_network_is_refused(tmp_path):
 def test_settings_that_do_not_fit_are_refused(values, message):
     with pytest.raises(ValidationError, match=message):
         Settings(**values)
+
+
+def test_chaos_eigenvalues_and_the_population_are_stored_beside_theory(tmp_path):
+    found = simulated(tmp_path, "independent", lyapunov_duration=30, lyapunov_exponents=4)
+    theory = mean_field(3.0, np.inf)
+    exponent = found["lyapunov_exponent"].values
+    assert exponent.shape == (4,)
+    assert (np.diff(exponent) <= 0).all()
+    expected = largest_lyapunov_exponent(theory)
+    assert_allclose(found["mean_field_lyapunov_exponent"], expected)
+    assert 0 < exponent[0] < expected + 0.1  # finite networks lie below
+    values = found["eigenvalue_real"].values + 1j * found["eigenvalue_imaginary"].values
+    with open_store(tmp_path / "network.zarr") as network:
+        coupling = network["coupling"].values
+    assert_allclose(values.sum(), np.trace(coupling), atol=1e-3)
+    assert_allclose(np.sum(values**2), np.sum(coupling * coupling.T), atol=1e-2)
+    assert_allclose(np.abs(values[0]), 3.0, rtol=0.15)
+    assert_allclose(found["population_lag"], np.unique(np.rint(np.linspace(0, 20, 21))) / 2)
+    assert found["population_autocovariance"][0] == 1
+    assert_allclose(
+        found["mean_field_population_autocovariance"],
+        theory.population_autocovariance(found["population_lag"].values),
+        rtol=1e-6,
+    )
+    # the population is slower than a unit
+    unit = np.interp(5.0, found["lag"], found["activity_autocovariance"])
+    unit = (unit / found["activity_autocovariance"].values[0]) ** 2
+    assert found["population_autocovariance"].sel(population_lag=5.0) > 1.5 * unit
+    assert found["population_correlation_time"] > found["correlation_time"]
+    assert 0 < found["precision_error"] < 1e-4
+    assert_allclose(
+        found["participation_ratio_score"],
+        (found["participation_ratio"] - 150 * theory.participation_ratio)
+        / found["participation_ratio_error"],
+    )
+    # independent couplings: all units are alike
+    assert_allclose(
+        found["participation_ratio_standardised"], found["participation_ratio"], rtol=0.1
+    )
+    assert_allclose(
+        found["mean_field_participation_ratio_standardised_per_unit"], theory.participation_ratio
+    )
+
+
+def test_no_lyapunov_exponents_are_stored_if_none_are_wanted(tmp_path, monkeypatch):
+    monkeypatch.setattr("mesomode.dynamics.stage.EIGENVALUES_UP_TO", 100)
+    found = simulated(tmp_path, lyapunov_exponents=0)
+    assert "lyapunov_exponent" not in found
+    assert "eigenvalue_real" not in found
+
+
+def test_threshold_linear_units_are_measured_around_their_means(tmp_path):
+    found = simulated(tmp_path, "independent", gain=1.0, noise=1.0, nonlinearity="threshold_linear")
+    for name in (
+        "mean_field_activity_autocovariance",
+        "mean_field_participation_ratio_per_unit",
+        "mean_field_population_autocovariance",
+        "mean_field_lyapunov_exponent",
+        "deviation_score",
+    ):
+        assert np.isnan(found[name]).all()
+    curve = found["activity_autocovariance"].values
+    assert curve[0] > 0.1
+    assert abs(curve[-1]) < 0.1 * curve[0]  # no mean is left
+    assert found["participation_ratio"] > 10
+    assert (found["example_activity"].values.min(axis=0) < 0).all()
+    assert "no theory" in found.attrs["asymptotic_verdict"]
+
+
+def test_threshold_linear_units_above_their_critical_gain_diverge_and_say_so(tmp_path):
+    with pytest.raises(SolverError, match="the simulation diverged"):
+        simulated(tmp_path, "independent", gain=4.0, noise=1.0, nonlinearity="threshold_linear")
+
+
+def test_units_that_differ_have_the_theory_of_their_scales(tmp_path):
+    scale = np.random.default_rng(1).lognormal(0, 0.5, 150)
+    scale /= np.sqrt(np.mean(scale**2))
+    found = simulated(tmp_path, "independent", gain=1.0, noise=1.0, target_scale=scale)
+    theory = mean_field(1.0, np.inf, noise=1.0, target_scale=scale)
+    assert_allclose(found["mean_field_activity_autocovariance"], theory.at(found["lag"])[1])
+    assert_allclose(
+        found["mean_field_participation_ratio_standardised_per_unit"],
+        theory.participation_ratio_standardised,
+    )
+    assert theory.activity_variance < 0.99 * mean_field(1.0, np.inf, noise=1.0).activity_variance

@@ -6,9 +6,9 @@ from numpy.testing import assert_allclose
 from scipy.linalg import expm
 
 from mesomode.dynamics.integration import integrator
-from mesomode.dynamics.lyapunov import lyapunov_exponents, mean_field_exponent
-from mesomode.dynamics.nonlinearity import nonlinearity_named
-from mesomode.dynamics.single_site import solve_single_site
+from mesomode.dynamics.lyapunov import lyapunov_exponents
+from mesomode.dynamics.nonlinearity import Erf, nonlinearity_named
+from mesomode.dynamics.theory import largest_lyapunov_exponent, mean_field
 from mesomode.errors import DataError, MemoryLimitError
 from mesomode.network.random_mode import IndependentNetwork, RandomModeNetwork
 
@@ -112,7 +112,7 @@ class DirectionThenNoise:
 
 def test_independent_couplings_approach_the_mean_field_value():
     """λ_1 at g = 3, tanh: 0.2355 in theory (Sompolinsky, Crisanti & Sommers)."""
-    theory = mean_field_exponent(solve_single_site(3.0, nonlinearity_named("tanh")))
+    theory = largest_lyapunov_exponent(mean_field(3.0, np.inf, "tanh"))
     assert_allclose(theory, 0.2355, atol=1e-4)
     found = [
         lyapunov_exponents(
@@ -133,38 +133,20 @@ def test_independent_couplings_approach_the_mean_field_value():
     assert all((np.diff(f.exponent) <= 0).all() for f in found)
 
 
-def test_the_theory_has_its_known_limits():
-    """Quiescent up to g = 1: E_0 → 0 there; by noise neighbours are drawn together."""
-
-    def exponent(gain, noise=0.0, name="erf"):
-        return mean_field_exponent(solve_single_site(gain, nonlinearity_named(name), noise))
-
-    # λ ∝ (g − 1)² near the transition (Sompolinsky et al.)
-    near, nearer = exponent(1.04), exponent(1.02)
-    assert 0 < nearer < near < 0.01
-    assert_allclose(near / nearer, 4.0, rtol=0.1)
-    assert exponent(10.0) > exponent(3.0) > exponent(1.5)
-    assert exponent(1.0, 1.0) < 0
-    # at small activity the network is linear: the edge of the eigenvalues of −1 + J
-    gain, noise = 0.5, 1e-6
-    assert_allclose(exponent(gain, noise), -1 + gain, atol=1e-3)
-
-
-def test_the_energy_is_that_of_a_dense_diagonalisation():
-    site = solve_single_site(2.0, nonlinearity_named("erf"))
-    last, points = 60.0, 1500
+def test_the_theory_is_the_dense_diagonalisation_of_its_energy():
+    """λ = −1 + √(1 − E_0), E_0 the lowest energy in −∂²_τ + 1 − g² dC_φ/dΔ."""
+    theory, averages = mean_field(2.0, np.inf), Erf()
+    last, points = 40.0, 1200
     lag = np.linspace(-last, last, points)
     spacing = lag[1] - lag[0]
-    nudge = 1e-6 * site.variance
-    delta = site.autocovariance(lag)
-    slope = (
-        site.averages.covariance(np.minimum(delta + nudge, site.variance))
-        - site.averages.covariance(delta - nudge)
-    ) / (np.minimum(delta + nudge, site.variance) - delta + nudge)
+    delta, _ = theory.at(lag)
+    nudge = 1e-6 * theory.variance
+    covariance = averages.averages(theory.variance).covariance
+    slope = (covariance(delta + nudge) - covariance(delta - nudge)) / (2 * nudge)
     energy = np.diag(2 / spacing**2 + 1 - 4 * slope)
     energy -= (np.eye(points, k=1) + np.eye(points, k=-1)) / spacing**2
     lowest = np.linalg.eigvalsh(energy)[0]
-    assert_allclose(mean_field_exponent(site), -1 + np.sqrt(1 - lowest), atol=2e-4)
+    assert_allclose(largest_lyapunov_exponent(theory), -1 + np.sqrt(1 - lowest), atol=3e-4)
 
 
 def test_below_the_transition_all_exponents_are_negative():

@@ -84,6 +84,46 @@ def test_factored_dense_and_single_precision_agree():
     assert_allclose(single.states, first, atol=1e-4)
 
 
+@pytest.mark.parametrize("noise", [0.0, 1.0])
+def test_the_error_of_single_precision_is_that_of_the_same_path(noise):
+    """Against the two runs themselves where there is no noise."""
+    network = small_network()
+    common = SHORT | {"dtype": np.float32, "noise": noise, "burn_in": 0.0, "duration": 3.0}
+    single = simulate(network, generator=np.random.default_rng(1), **common)
+    assert 1e-8 < single.precision_error < 1e-5
+    double = simulate(network, generator=np.random.default_rng(1), **common | {"dtype": np.float64})
+    assert double.precision_error == 0.0
+    if not noise:
+        last, exact = single.states[:, -1], double.states[:, -1]
+        difference = np.sqrt(np.mean((last - exact) ** 2) / np.mean(exact**2))
+        assert_allclose(single.precision_error, difference, rtol=0.3)
+    unchecked = simulate(network, generator=np.random.default_rng(1), checks=False, **common)
+    assert np.isnan([unchecked.step_error, unchecked.precision_error]).all()
+
+
+def test_permuting_modes_or_turning_their_signs_changes_no_statistics():
+    """For odd φ and independent L and R, d → −d is x → −x of every second step of the sign."""
+    network = small_network()
+    order = np.random.default_rng(1).permutation(60)
+    permuted = RandomModeNetwork(
+        network.left[:, order], network.strength[order], network.right[:, order]
+    )
+    initial = np.random.default_rng(2).standard_normal((60, 4))
+    first, second = (
+        simulate(n, generator=np.random.default_rng(0), initial=initial, **SHORT).states
+        for n in (network, permuted)
+    )
+    assert_allclose(second, first, atol=1e-9)
+    # −d is the same network with L turned, as likely as L itself
+    turned = RandomModeNetwork(network.left, -network.strength, network.right)
+    mirrored = RandomModeNetwork(-network.left, network.strength, network.right)
+    first, second = (
+        simulate(n, generator=np.random.default_rng(0), initial=initial, **SHORT).states
+        for n in (turned, mirrored)
+    )
+    assert_allclose(second, first, atol=1e-12)
+
+
 def test_permuting_units_permutes_the_states():
     network = small_network()
     order = np.random.default_rng(1).permutation(60)

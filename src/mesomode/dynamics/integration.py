@@ -37,6 +37,15 @@ class Integrator(Protocol):
         Both see the same noise.
         """
 
+    def accompany(
+        self, states: NDArray, other: Integrator, exact: NDArray, step: float, count: int
+    ) -> None:
+        """Make ``count`` steps of ``states``, and with ``other`` of ``exact``.
+
+        Both see the same noise; ``other`` is an integrator of the same kind and of its own
+        precision.
+        """
+
 
 def integrator(
     network: Network,
@@ -84,6 +93,13 @@ class RungeKutta:
         self.advance(coarse, step, count)
         self.advance(fine, step / 2, 2 * count)
 
+    def accompany(
+        self, states: NDArray, other: Integrator, exact: NDArray, step: float, count: int
+    ) -> None:
+        """Make ``count`` steps of ``states``, and with ``other`` of ``exact``."""
+        self.advance(states, step, count)
+        other.advance(exact, step, count)
+
     def _evaluate(self, states: NDArray) -> None:
         self._phi(states, out=self._rates)
         self._network.multiply(self._rates, out=self._slope)
@@ -128,6 +144,20 @@ class ExponentialHeun:
                 whole *= whole.dtype.type(np.exp(-step / 2))
                 whole += self._kick
             self._step(coarse, step, whole)
+
+    def accompany(
+        self, states: NDArray, other: Integrator, exact: NDArray, step: float, count: int
+    ) -> None:
+        """Make ``count`` steps of ``states``, and with ``other`` of ``exact``.
+
+        Both see the noise drawn in the precision of ``states``.
+        """
+        if not isinstance(other, ExponentialHeun):
+            raise TypeError("the other integrator is not of the same kind")
+        for _ in range(count):
+            self._draw(self._kick, step)
+            self._step(states, step, self._kick)
+            other._step(exact, step, self._kick.astype(exact.dtype))
 
     def _draw(self, out: NDArray, step: float) -> None:
         self._generator.standard_normal(dtype=out.dtype.type, out=out)

@@ -1,4 +1,4 @@
-"""Lyapunov exponents: rates at which neighbouring states separate, measured and in theory.
+"""Lyapunov exponents: the rates at which neighbouring states separate.
 
 k tangent vectors v' = (−1 + J diag(φ'(x))) v are stepped together with the states by the very
 method that steps the states, so that they follow the derivative of its map, and are made
@@ -6,9 +6,8 @@ orthonormal again at intervals; the logarithms of the lengths lost give the k la
 Independent noise is the same for neighbours and has no part in v.
 
 Source: Benettin, Galgani, Giorgilli & Strelcyn, Meccanica 15, 9 (1980); for networks Engelken,
-Wolf & Abbott, Phys. Rev. Research 5, 043044 (2023). Theory of the largest: Sompolinsky,
-Crisanti & Sommers, Phys. Rev. Lett. 61, 259 (1988), and with noise Schuecker, Goedeke &
-Helias, Phys. Rev. X 8, 041029 (2018).
+Wolf & Abbott, Phys. Rev. Research 5, 043044 (2023). The largest one in theory is in
+:mod:`mesomode.dynamics.chaos`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from numpy.typing import DTypeLike, NDArray
 from mesomode.dynamics.integration import ExponentialHeun, Integrator, RungeKutta
 from mesomode.dynamics.measures import standard_error
 from mesomode.dynamics.nonlinearity import Nonlinearity, nonlinearity_named
-from mesomode.dynamics.single_site import SingleSite
 from mesomode.errors import DataError, SolverError
 from mesomode.memory import require_memory
 from mesomode.network.coupling import Network
@@ -216,44 +214,3 @@ def _stepper(
     heun = _NoiseOnStates(network, flow, shape, dtype, noise, generator)  # type: ignore[arg-type]
     heun.vectors = vectors
     return heun
-
-
-def mean_field_exponent(site: SingleSite) -> float:
-    """Largest Lyapunov exponent in theory, for infinitely many units.
-
-    Parameters
-    ----------
-    site : SingleSite
-        Solution for single units.
-
-    Returns
-    -------
-    float
-        λ = −1 + √(1 − E_0) per time constant, E_0 the lowest energy of the particle
-        −∂²_τ + 1 − g² C_φ'(τ); like all of single units it depends on the couplings
-        through g alone.
-
-    Notes
-    -----
-    C_φ'(τ) = E[φ'(x(t)) φ'(x(t + τ))]. The lowest state is even: half the line with no slope
-    at zero, by second differences on two grids, extrapolated to no spacing; nor at the end,
-    as a state that noise leaves unbound is flat there.
-    """
-    from scipy.linalg import eigh_tridiagonal
-
-    energies = []
-    last = 2 * site.last_lag
-    count = max(500, int(last / 0.02))
-    for points in (count, 2 * count):
-        spacing = last / points
-        lag = (np.arange(points) + 0.5) * spacing
-        slope = site.averages.slope_covariance(site.autocovariance(lag))
-        diagonal = 2.0 / spacing**2 + 1.0 - site.gain**2 * slope
-        diagonal[[0, -1]] -= 1.0 / spacing**2
-        beside = np.full(points - 1, -1.0 / spacing**2)
-        value = eigh_tridiagonal(
-            diagonal, beside, eigvals_only=True, select="i", select_range=(0, 0)
-        )
-        energies.append(float(value[0]))
-    lowest = (4 * energies[1] - energies[0]) / 3
-    return -1.0 + float(np.sqrt(1.0 - lowest))
