@@ -108,6 +108,29 @@ def participation_ratio(eigenvalues: np.ndarray) -> float:
     return _ratio(float(values.sum() ** 2), float(np.sum(values**2)))
 
 
+def components_for(eigenvalues: np.ndarray, variance: float) -> int:
+    """Number of principal components that hold a part of the variance.
+
+    Parameters
+    ----------
+    eigenvalues : float array (mode,)
+        Largest first.
+    variance : float
+        Part of their sum, above 0 and at most 1.
+
+    Returns
+    -------
+    int
+        0 if all eigenvalues are zero.
+    """
+    if not 0 < variance <= 1:
+        raise ValueError(f"{variance} of the variance")
+    held = np.cumsum(np.asarray(eigenvalues, dtype=np.float64))
+    if not held.size or held[-1] <= 0:
+        return 0
+    return int(np.searchsorted(held, variance * held[-1] * (1 - 1e-12))) + 1
+
+
 def plain_moments(traces: np.ndarray) -> Moments:
     """Moments of the sample covariance itself, biased by the finite number of frames.
 

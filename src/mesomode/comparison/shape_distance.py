@@ -58,4 +58,5 @@ def _fewer_columns(values: np.ndarray) -> np.ndarray:
     """The same shape in no more dimensions than there are images."""
     if values.shape[1] <= len(values):
         return values
-    return np.linalg.qr(values.T, mode="r").T
+    triangle: np.ndarray = np.asarray(np.linalg.qr(values.T, mode="r"))
+    return triangle.T
