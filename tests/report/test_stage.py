@@ -19,13 +19,13 @@ from mesomode.dynamics.settings import Settings as DynamicsSettings
 from mesomode.dynamics.stage import dynamics
 from mesomode.errors import DataError
 from mesomode.network.settings import Settings as NetworkSettings
-from mesomode.network.stage import network_independent, network_random_mode
 from mesomode.recordings.settings import Settings as RecordingsSettings
 from mesomode.recordings.stage import recordings
 from mesomode.report import stage
 from mesomode.report.settings import Settings
 from mesomode.steps import Provenance, run_step
 from mesomode.store import open_store, write_store
+from tests.network.making import network_independent, network_random_mode
 from tests.recordings.conftest import write_session
 from tests.report import stores
 from tests.report.conftest import REGIONS

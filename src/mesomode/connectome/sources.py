@@ -105,6 +105,45 @@ def import_connectome(
     )
 
 
+def import_positions(
+    path: str | Path, key: str, units: npt.NDArray[np.integer]
+) -> npt.NDArray[np.float64]:
+    """Read where the units of a connectome are.
+
+    Parameters
+    ----------
+    path : str or Path
+        An .npz or .zarr file with named arrays.
+    key : str
+        Name of the array of coordinates, a row for each unit of the file.
+    units : (unit,) of int
+        Rows wanted: ``target_unit`` of what :func:`import_connectome` read.
+
+    Returns
+    -------
+    ndarray (unit, axis) of float64
+
+    Raises
+    ------
+    DataError
+        Missing or unreadable file, unknown name, not finite coordinates, or not
+        a row for every unit.
+    """
+    path = Path(path)
+    place = _numbers(path, _read(path, None), key)
+    if place.ndim != 2 or (len(units) and (units.min() < 0 or units.max() >= len(place))):
+        raise DataError(
+            f"{key!r} has no coordinates of every unit",
+            where=path,
+            why=f"its shape is {place.shape}, the units have the numbers {units.min()} to "
+            f"{units.max()}",
+            remedy="give an array (unit, axis) in the order of the units, or no positions",
+        )
+    if not np.isfinite(place[units]).all():
+        raise DataError(f"{key!r} has coordinates that are NaN or infinite", where=path)
+    return np.asarray(place[units])
+
+
 def _read(path: Path, edge_keys: Sequence[str] | None) -> Mapping[str, Any]:
     if not path.exists():
         raise DataError("the connectome file does not exist", where=path)

@@ -92,10 +92,10 @@ def centred(weights: ArrayLike, how: Centring) -> NDArray[np.float64]:
             )
         matrix = matrix - np.outer(matrix.mean(axis=1), matrix.mean(axis=0)) / mean
     else:
-        left, value, right = _top_mode(matrix)
+        left, value, right = top_mode(matrix)
         matrix = matrix - value * np.outer(left, right)
     if np.abs(matrix).max() < 1e-7 * scale:
-        raise _nothing_left()
+        raise nothing_left()
     return matrix
 
 
@@ -128,11 +128,12 @@ def centred_singular_values(
         return singular_values(centred(weights, how))
     left = np.append(values[1:], 0.0)
     if left[0] < 1e-7 * values[0]:
-        raise _nothing_left()
+        raise nothing_left()
     return left
 
 
-def _nothing_left() -> DataError:
+def nothing_left() -> DataError:
+    """Error of a matrix of which centring leaves nothing."""
     return DataError(
         "nothing is left of the weights after centring",
         why="they have rank one: the part removed is all there is",
@@ -140,7 +141,8 @@ def _nothing_left() -> DataError:
     )
 
 
-def _top_mode(matrix: NDArray[np.float64]) -> tuple[NDArray, float, NDArray]:
+def top_mode(matrix: NDArray[np.float64]) -> tuple[NDArray, float, NDArray]:
+    """Largest singular mode: its output direction, singular value and input direction."""
     from scipy.sparse.linalg import svds
 
     smaller = min(matrix.shape)
@@ -210,3 +212,53 @@ def resampled_spectrum(values: ArrayLike, count: int) -> NDArray[np.float64]:
     power = 1.0 if excess(1.0) == 0.0 else brentq(excess, low, high, xtol=1e-14, rtol=1e-14)
     raised = bins**power
     return np.sqrt(raised * (mean / raised.mean()))
+
+
+def spectrum_of_rank(values: ArrayLike, inverse: float) -> NDArray[np.float64]:
+    """Strengths of gaussian modes that have a given effective rank, close to those given.
+
+    Gaussian modes of strengths σ have 1/PR_D = m_4/m_2², not the m_4/m_2² − 2 of a matrix with
+    these singular values. The values are raised to the power that makes up for it, and
+    scaled to keep m_2.
+
+    Parameters
+    ----------
+    values : (mode,) array_like
+        Singular values of N units, N of them.
+    inverse : float
+        1/PR_D wanted, 1 to N.
+
+    Returns
+    -------
+    (mode,) ndarray of float64
+
+    Raises
+    ------
+    DataError
+        No power of the values has that effective rank.
+    """
+    from scipy.optimize import brentq
+
+    spectrum = np.asarray(values, dtype=np.float64)
+    squares = np.square(spectrum / spectrum.max())
+    logarithm = np.log(squares[squares > 0])
+
+    def excess(power: float) -> float:
+        raised = np.exp(power * logarithm)
+        return float(np.log(len(squares) * np.sum(raised**2) / np.sum(raised) ** 2 / inverse))
+
+    low, high = 0.0, 1.0
+    if excess(low) >= 0.0:  # no more unequal than values of which some are zero
+        power = 0.0
+    else:
+        while excess(high) < 0.0:
+            low, high = high, 2.0 * high
+            if high > 1e6:
+                raise DataError(
+                    f"no strengths like these have 1/PR_D = {inverse:.4g}",
+                    why=f"the largest of the {len(squares)} values is not alone",
+                    remedy="use orthogonal modes (network.modes: orthogonal)",
+                )
+        power = brentq(excess, low, high, xtol=1e-14, rtol=1e-14)
+    raised = np.where(squares > 0, squares**power, 0.0)
+    return spectrum.max() * np.sqrt(raised * (squares.mean() / raised.mean()))

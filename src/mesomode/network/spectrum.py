@@ -197,6 +197,18 @@ def singular_values(weights: ArrayLike) -> NDArray[np.float64]:
     return svdvals(matrix.astype(np.float64), overwrite_a=True, check_finite=False)
 
 
+def singular_values_by_gram(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Singular values, descending, from the eigenvalues of JJᵀ.
+
+    Several times faster than :func:`singular_values`; errors are up to about 1e-8 of the
+    largest, so small ones are not resolved.
+    """
+    from scipy.linalg import eigvalsh
+
+    values = eigvalsh(matrix @ matrix.T, overwrite_a=True, check_finite=False)
+    return np.sqrt(np.maximum(values[::-1], 0.0))
+
+
 def inverse_effective_rank_of_spectrum(values: ArrayLike) -> float:
     """1/PR_D = m_4/m_2² − 2 from all N singular values of a square matrix."""
     squares = np.square(np.asarray(values, dtype=np.float64) / np.max(values))

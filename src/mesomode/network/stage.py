@@ -1,88 +1,78 @@
-"""The stage ``network``: connectome → ``network/<variant>.zarr``."""
+"""The stage ``network``: connectome → ``network/structure.zarr`` → ``network/<variant>.zarr``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mesomode.network.schemas import OTHER_SCHEMA, SCHEMA, STRUCTURE_SCHEMA
 from mesomode.network.settings import Settings
 from mesomode.steps import Input, Output, Provenance, logger, step
-from mesomode.store import Schema, Variable, open_store, write_store
+from mesomode.store import open_store, write_store
 
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
-    from mesomode.network.random_mode import Network
+    from mesomode.network.coupling import Network
+    from mesomode.network.structure import Structure
 
 UNITS_AT_MOST = 2000
 """Units of a network where the settings leave their number to the connectome."""
-
-RANK = "effective rank PR_D per unit, m2²/(m4 − 2 m2²) of singular values;"
-SCHEMA = Schema(
-    "network",
-    {
-        "gain": Variable((), "float64", "1", "coupling gain g of the ensemble"),
-        "effective_rank": Variable(
-            (), "float64", "1", "PR_D per unit of the ensemble, without the scales u and v"
-        ),
-        "measured_inverse_effective_rank": Variable(
-            (), "float64", "1", "1/PR_D from the singular values of the couplings drawn"
-        ),
-        "singular_value": Variable(("mode",), "float64", "1", "of the couplings drawn, J"),
-        "left": Variable(
-            ("unit", "component"), "float32", "1", "L of J = L diag(d) Rᵀ", optional=True
-        ),
-        "strength": Variable(("component",), "float32", "1", "d of J", optional=True),
-        "right": Variable(("unit", "component"), "float32", "1", "R of J", optional=True),
-        "overlap": Variable(
-            ("component",), "float64", "1", "correlation ρ of L and R of each mode", optional=True
-        ),
-        "target_scale": Variable(
-            ("unit",), "float64", "1", "u of J = diag(u) L diag(d) Rᵀ diag(v)", optional=True
-        ),
-        "source_scale": Variable(("unit",), "float64", "1", "v of J", optional=True),
-        "coupling": Variable(
-            ("target", "source"), "float32", "1", "J, the scales u and v included", optional=True
-        ),
-        "connectome_singular_value": Variable(
-            ("connectome_mode",),
-            "float64",
-            "weight",
-            "of the square connectome as read",
-            optional=True,
-        ),
-        "centred_singular_value": Variable(
-            ("connectome_mode",),
-            "float64",
-            "weight",
-            "of the square connectome, centred: the spectrum the network has",
-            optional=True,
-        ),
-        "connectome_effective_rank": Variable(
-            (), "float64", "1", f"{RANK} connectome as read", optional=True
-        ),
-        "centred_effective_rank": Variable(
-            (), "float64", "1", f"{RANK} connectome, centred", optional=True
-        ),
-        "connectome_top_mode_share": Variable(
-            (), "float64", "1", "σ_1²/Σσ² of the connectome as read", optional=True
-        ),
-        "centred_top_mode_share": Variable(
-            (), "float64", "1", "σ_1²/Σσ² of the connectome, centred", optional=True
-        ),
-        "connectome_modes_95": Variable(
-            (), "int64", "1", "modes with 95 % of Σσ² of the connectome as read", optional=True
-        ),
-        "connectome_modes_99": Variable(
-            (), "int64", "1", "modes with 99 % of Σσ² of the connectome as read", optional=True
-        ),
-    },
-)
+RESEMBLING = 4
+"""Groups of the control with blocks where the regions of the units are not known."""
 
 
 @step
-def network_random_mode(
+def network_file(
+    *, file: Input, out: Output, name: str, settings: Settings, provenance: Provenance
+) -> None:
+    """Read one of the further connectomes.
+
+    Parameters
+    ----------
+    file : Path
+        An .npz, .csv or .zarr file; the entry of ``network.others`` says what is in it.
+    out : Path
+        ``connectome/others/<name>.zarr``.
+    name : str
+        Its name in ``network.others``.
+
+    Raises
+    ------
+    DataError
+        The file does not hold what the settings say, or weights that are not
+        finite and nonnegative.
+    """
+    import xarray as xr
+
+    from mesomode.connectome.sources import import_connectome, import_positions
+
+    entry = settings.others[name]
+    read = import_connectome(
+        file,
+        key=entry.key,
+        edge_keys=entry.edge_keys,
+        mask_key=entry.mask_key,
+        orientation=entry.orientation,
+    )
+    dataset = xr.Dataset(
+        {
+            "weights": (("target", "source"), read.weights),
+            "target_unit": ("target", read.target_unit),
+            "source_unit": ("source", read.source_unit),
+        },
+        attrs={"model": "file", "name": name},
+    )
+    if entry.position_key is not None:
+        positions = import_positions(file, entry.position_key, read.target_unit)
+        dataset["position"] = (("target", "axis"), positions)
+    logger.info("%s: %d targets, %d sources", name, *read.weights.shape)
+    write_store(out, dataset, OTHER_SCHEMA, provenance)
+
+
+@step
+def network_structure(
     *,
     connectome: Input,
     out: Output,
@@ -91,134 +81,234 @@ def network_random_mode(
     threads: int,
     provenance: Provenance,
 ) -> None:
-    """Build a random-mode network with the connectome's singular spectrum.
+    """Measure a connectome: spectrum, overlaps and scales, each beside chance.
 
     Parameters
     ----------
     connectome : Path
         ``connectome/<model>.zarr``.
     out : Path
-        ``network/random_mode.zarr``.
+        ``network/structure.zarr``.
 
     Raises
     ------
     DataError
-        The connectome is not square after restriction, not finite, or too degenerate.
+        The connectome is not square after restriction, not finite, zero, or of rank one.
     MemoryLimitError
-        The spectrum or the network would not fit.
+        The decompositions would not fit.
     """
     import numpy as np
 
-    from mesomode.network import preparation
-    from mesomode.network import spectrum as spectra
-    from mesomode.network.random_mode import RandomModeNetwork
+    from mesomode.files import Progress
+    from mesomode.network.signs import presynaptic_signs
+    from mesomode.network.structure import structure_of
+    from mesomode.network.structure_store import structure_dataset
     from mesomode.seeds import generator
 
-    weights = _square_weights(connectome, settings.self_connections)
-    read = spectra.singular_values(weights)
-    centred = preparation.centred_singular_values(weights, read, settings.centring)
-    units = _units(len(weights), settings)
-    strengths = preparation.resampled_spectrum(centred, units)
-    network = RandomModeNetwork.from_spectrum(
-        strengths,
-        units=units,
-        gain=settings.gain,
-        modes=settings.modes,
-        generator=generator(seed, "network", "random_mode"),
+    with open_store(connectome) as dataset:
+        name = str(dataset.attrs.get("name", ""))
+        target, source = _common(dataset, connectome)
+        weights = _square_weights(dataset, connectome, target, source)
+        position, region = _places(dataset, target, source)
+    if not settings.self_connections:
+        np.fill_diagonal(weights, 0.0)
+    drawn = generator(seed, *["network", "structure", name][: 3 if name else 2])
+    sign = np.ones(len(weights))
+    if settings.sign == "presynaptic":
+        sign = presynaptic_signs(len(weights), settings.inhibitory_fraction, drawn)
+    kinds = 2 + (position is not None)
+    progress = Progress(logger, "random connectomes", kinds * settings.null_draws, "drawn")
+    structure = structure_of(
+        weights,
+        generator=drawn,
+        centring=settings.centring,
+        inhibitory=sign,
+        position=position,
+        group=region if settings.blocks is None else None,
+        blocks=settings.blocks or RESEMBLING,
+        draws=settings.null_draws,
+        progress=progress.update,
     )
-    inverses = [spectra.inverse_effective_rank_of_spectrum(v) for v in (read, centred)]
-    ranks = [1 / inverse if inverse else np.inf for inverse in inverses]
-    logger.info(
-        "connectome: %d units, top mode %.1f %% of the energy (%.1f %% after centring), "
-        "effective rank %.4g (%.4g), %d modes for 95 %%, %d for 99 %%",
-        len(weights),
-        100 * spectra.top_mode_share(read),
-        100 * spectra.top_mode_share(centred),
-        *ranks,
-        spectra.components_for(read, 0.95),
-        spectra.components_for(read, 0.99),
-    )
-    dataset = _described(network, "random_mode")
-    dataset = dataset.assign(
-        left=(("unit", "component"), network.left),
-        strength=("component", network.strength),
-        right=(("unit", "component"), network.right),
-        connectome_singular_value=("connectome_mode", read),
-        centred_singular_value=("connectome_mode", centred),
-        connectome_effective_rank=((), ranks[0]),
-        centred_effective_rank=((), ranks[1]),
-        connectome_top_mode_share=((), spectra.top_mode_share(read)),
-        centred_top_mode_share=((), spectra.top_mode_share(centred)),
-        connectome_modes_95=((), spectra.components_for(read, 0.95)),
-        connectome_modes_99=((), spectra.components_for(read, 0.99)),
-    )
-    dataset.attrs |= {
-        "modes": settings.modes,
+    _report(structure)
+    dataset = structure_dataset(structure, sign)
+    dataset.attrs = {
+        "name": name,
+        "units": structure.units,
         "centring": settings.centring,
-        "connectome_units": len(weights),
-        "resampled": units != len(weights),
+        "sign": settings.sign,
+        "nulls": list(structure.nulls),
+        "groups": "regions" if settings.blocks is None and region is not None else "connections",
     }
-    write_store(out, dataset, SCHEMA, provenance)
+    write_store(out, dataset, STRUCTURE_SCHEMA, provenance)
 
 
 @step
-def network_independent(
+def network_variant(
     *,
-    connectome: Input,
+    structure: Input,
     out: Output,
+    variant: str,
     settings: Settings,
     seed: int,
     threads: int,
     provenance: Provenance,
 ) -> None:
-    """Build the control: as many units, independent couplings of the same variance.
+    """Make a network that shares some properties with the connectome, or the connectome itself.
 
     Parameters
     ----------
-    connectome : Path
-        ``connectome/<model>.zarr``; only the number of its units enters.
+    structure : Path
+        ``network/structure.zarr``.
     out : Path
-        ``network/independent.zarr``.
+        ``network/<variant>.zarr``.
+    variant : str
+        One of those of the setting ``variants``; what stands before a slash is not looked at.
 
     Raises
     ------
     DataError
-        The connectome is not square after restriction.
+        So few units cannot have the connectome's spectrum.
     MemoryLimitError
-        The couplings would not fit.
+        The network would not fit.
     """
-    from mesomode.network.random_mode import IndependentNetwork
+    from mesomode.network.matching import matched_network
+    from mesomode.network.random_mode import RandomModeNetwork
+    from mesomode.network.structure_store import spectra_of_connectome, structure_from_store
     from mesomode.seeds import generator
 
-    with open_store(connectome) as dataset:
-        count = len(_common(dataset, connectome)[1])
-    network = IndependentNetwork.draw(
-        _units(count, settings),
-        settings.gain,
-        generator=generator(seed, "network", "independent"),
+    kind = variant.rpartition("/")[2]
+    with open_store(structure, STRUCTURE_SCHEMA) as dataset:
+        name = str(dataset.attrs["name"])
+        centring, sign = str(dataset.attrs["centring"]), str(dataset.attrs["sign"])
+        measured = structure_from_store(dataset)
+    units = settings.units
+    if units is None and kind != "connectome":
+        units = min(measured.units, UNITS_AT_MOST)
+    network = matched_network(
+        kind,
+        measured,
+        generator=generator(seed, *(["network", name, kind] if name else ["network", kind])),
+        gain=settings.gain,
+        units=units,
+        modes=settings.modes,
     )
-    dataset = _described(network, "independent")
-    dataset = dataset.assign(coupling=(("target", "source"), network.coupling))
-    write_store(out, dataset, SCHEMA, provenance)
+    result = _described(network, kind)
+    if isinstance(network, RandomModeNetwork):
+        result = result.assign(
+            left=(("unit", "component"), network.left),
+            strength=("component", network.strength),
+            right=(("unit", "component"), network.right),
+        )
+        if network.overlap is not None:
+            result["overlap"] = ("component", network.overlap)
+        result.attrs["modes"] = network.modes
+    else:
+        result["coupling"] = (("target", "source"), network.dense())
+    for scale in ("target_scale", "source_scale"):
+        values = getattr(network, scale)
+        if values is not None:
+            result[scale] = ("unit", values)
+    result.attrs |= {
+        "connectome": name,
+        "connectome_units": measured.units,
+        "resampled": network.units != measured.units,
+        "centring": centring,
+        "sign": sign,
+    }
+    if kind == "random_mode":
+        result = result.assign(spectra_of_connectome(measured))
+    write_store(out, result, SCHEMA, provenance)
 
 
-def _square_weights(path: Path, keep_diagonal: bool) -> np.ndarray:
+def _report(structure: Structure) -> None:
+    """Say in the log what was found."""
+    from mesomode.network.spectrum import top_mode_share
+
+    modes, test = structure.modes, structure.modes.test
+    logger.info(
+        "connectome: %d units, %.3g %% of the pairs connected, %d units without any connection",
+        structure.units,
+        100 * structure.density,
+        structure.isolated,
+    )
+    if structure.isolated:
+        logger.warning(
+            "%d of %d units have no connection: they take part as they are, without input",
+            structure.isolated,
+            structure.units,
+        )
+    logger.info(
+        "largest mode %.1f %% of the sum of squares, after centring %.1f %%; the mean coupling "
+        "had %.1f %%",
+        100 * top_mode_share(structure.connectome_values),
+        100 * top_mode_share(modes.values),
+        100 * structure.mean_share,
+    )
+    logger.info(
+        "1/PR_D %.4g, corrected for finite size and heavy tails %.4g; %s",
+        modes.inverse_effective_rank,
+        modes.unbiased_inverse_effective_rank,
+        ", ".join(
+            f"{name} {null.inverse_effective_rank.mean():.4g}"
+            for name, null in structure.nulls.items()
+        )
+        or "no random connectomes drawn",
+    )
+    undefined = int((~modes.defined).sum())
+    if test is None:
+        logger.warning(
+            "no mode has a direction of its own: all singular values are equal or zero, so there "
+            "is no dominant mode to remove and overlaps are not defined"
+        )
+    else:
+        logger.info(
+            "overlaps √N u·v: root mean square %.3g (random modes 1, p = %.2g), %d of %d not "
+            "chance; %d modes not defined",
+            test.root_mean_square,
+            test.permutation_p_value,
+            modes.significant.sum(),
+            modes.defined.sum(),
+            undefined,
+        )
+    logger.info(
+        "scales of rows and columns vary by %.3g and %.3g of their mean; kurtosis of the "
+        "couplings %.3g",
+        structure.scales.target_variation,
+        structure.scales.source_variation,
+        structure.kurtosis,
+    )
+
+
+def _places(
+    dataset: xr.Dataset, target: np.ndarray, source: np.ndarray
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Coordinates and regions of the units, where they are known."""
+    import numpy as np
+
+    position = None
+    if "position" in dataset:
+        position = dataset["position"].values[target]
+    elif "source_voxel" in dataset:
+        position = dataset["source_voxel"].values[source].astype(np.float64)
+    region = dataset["source_region"].values[source] if "source_region" in dataset else None
+    return position, region
+
+
+def _square_weights(
+    dataset: xr.Dataset, path: Path, target: np.ndarray, source: np.ndarray
+) -> np.ndarray:
     """Weights among the units that are both target and source."""
     import numpy as np
 
     from mesomode.memory import require_memory
     from mesomode.network.spectrum import checked_matrix
 
-    with open_store(path) as dataset:
-        target, source = _common(dataset, path)
-        require_memory(
-            16.0 * dataset["weights"].size,
-            f"weights of {dataset.sizes['target']:,} targets × {dataset.sizes['source']:,} sources",
-            "choose fewer regions (atlas.regions) or a machine with more memory",
-        )
-        weights = dataset["weights"].values[np.ix_(target, source)]
-    if not keep_diagonal:
-        np.fill_diagonal(weights, 0.0)
+    require_memory(
+        16.0 * dataset["weights"].size,
+        f"weights of {dataset.sizes['target']:,} targets × {dataset.sizes['source']:,} sources",
+        "choose fewer regions (atlas.regions) or a machine with more memory",
+    )
+    weights = dataset["weights"].values[np.ix_(target, source)]
     return checked_matrix(weights, square=True, what=f"weights of {path.name}")
 
 
@@ -251,10 +341,6 @@ def _common(dataset: xr.Dataset, path: Path) -> tuple[np.ndarray, np.ndarray]:
             remedy="give a square matrix, the same units in the same order on both sides",
         )
     return np.arange(targets), np.arange(sources)
-
-
-def _units(connectome_units: int, settings: Settings) -> int:
-    return settings.units or min(connectome_units, UNITS_AT_MOST)
 
 
 def _described(network: Network, variant: str) -> xr.Dataset:
