@@ -6,11 +6,11 @@ import re
 SIMULATED = [*NETWORKS]
 TARGETS += expand(f"{RUN}/dynamics/{{variant}}.zarr", variant=SIMULATED)
 # sizes of networks drawn anew, and the ensembles they are drawn from
-SIZES = sorted(set(config["dynamics"]["scaling_units"]))
+NETWORK_SIZES = sorted(set(config["dynamics"]["scaling_units"]))
 ENSEMBLES = [variant for variant in ["random_mode", "independent"] if variant in NETWORKS]
-SCALING = ["scaling"] if SIZES and ENSEMBLES else []
-RANKS = ["effective_rank"] if SIZES and config["dynamics"]["effective_ranks"] else []
-TARGETS += expand(f"{RUN}/dynamics/{{store}}.zarr", store=[*SCALING, *RANKS])
+BY_SIZE = ["scaling"] if NETWORK_SIZES and ENSEMBLES else []
+BY_RANK = ["effective_rank"] if NETWORK_SIZES and config["dynamics"]["effective_ranks"] else []
+TARGETS += expand(f"{RUN}/dynamics/{{store}}.zarr", store=[*BY_SIZE, *BY_RANK])
 
 
 rule dynamics:
@@ -73,7 +73,7 @@ rule dynamics_size:
 
 rule dynamics_scaling:
     input:
-        sizes=expand(f"{RUN}/dynamics/scaling/{{units}}.zarr", units=SIZES),
+        sizes=expand(f"{RUN}/dynamics/scaling/{{units}}.zarr", units=NETWORK_SIZES),
     output:
         store=directory(f"{RUN}/dynamics/scaling.zarr"),
     log:
