@@ -3,7 +3,7 @@
 import re
 
 # all networks, those of further connectomes as <name>/<variant>
-SIMULATED = [*NETWORKS]
+SIMULATED = [*NETWORKS, *OTHER_NETWORKS]
 TARGETS += expand(f"{RUN}/dynamics/{{variant}}.zarr", variant=SIMULATED)
 # sizes of networks drawn anew, and the ensembles they are drawn from
 NETWORK_SIZES = sorted(set(config["dynamics"]["scaling_units"]))
