@@ -68,6 +68,48 @@ def test_a_true_model_reaches_the_explainable_ceiling(noise, tolerance):
     assert 0.94 < ceiling.normalised(between)["relative"] < 1 + 2 * tolerance
 
 
+@pytest.mark.parametrize("noise", [1.0, 4.0])
+def test_the_extrapolation_holds_for_strong_noise_where_spearman_and_brown_do_not(noise):
+    rng = np.random.default_rng(7)
+    found, corrected, between, model = [], [], [], []
+    for _ in range(4):
+        signal, trials = noisy_trials(rng, 10, 60, 100, noise)
+        mean = trials.mean(axis=0)
+        other = (signal + noise * rng.normal(size=trials.shape)).mean(axis=0)
+        arguments = (trials, similarity_of_similarities)
+        found.append(noise_ceiling.extrapolated_reliability(*arguments, generator=rng, splits=6))
+        halves = noise_ceiling.ceiling_over_trials(*arguments, generator=rng, splits=6)
+        corrected.append(halves.corrected)
+        between.append(similarity_of_similarities(other, mean))
+        model.append(similarity_of_similarities(signal, mean))
+    assert np.mean(found) == pytest.approx(np.mean(between), rel=0.05)
+    assert np.sqrt(np.mean(found)) == pytest.approx(np.mean(model), rel=0.03)
+    if noise == 4:
+        assert np.mean(corrected) < 0.92 * np.mean(between)
+
+
+def test_the_extrapolation_recovers_its_own_law():
+    """Similarities that follow the law exactly, whatever is drawn."""
+    trials = np.repeat(np.eye(20)[:, None], 4, axis=1)  # a unit of its own for every trial
+
+    for slope, curvature in ((2.0, 0.0), (1.0, 5.0)):
+
+        def law(one, two, slope=slope, curvature=curvature):
+            size = np.count_nonzero(one[0])
+            assert np.count_nonzero(two[0]) == size
+            assert not np.any(one * two)
+            return 1 / (1 + slope / size + curvature / size**2)
+
+        found = noise_ceiling.extrapolated_reliability(
+            trials, law, generator=np.random.default_rng(8), splits=2
+        )
+        assert found == pytest.approx(1 / (1 + slope / 20 + curvature / 400), rel=1e-9)
+    nothing = noise_ceiling.extrapolated_reliability(
+        trials, lambda one, two: -0.1, generator=np.random.default_rng(8)
+    )
+    assert np.isnan(nothing)
+
+
 def test_halves_without_noise_are_the_same_and_noise_alone_has_no_ceiling():
     rng = np.random.default_rng(2)
     signal, _ = noisy_trials(rng, 1, 20, 15, 0)
@@ -142,6 +184,8 @@ def test_what_cannot_be_split_is_refused():
     trials = rng.normal(size=(1, 10, 5))
     with pytest.raises(DataError, match="one trial of each image"):
         noise_ceiling.ceiling_over_trials(trials, similarity_of_similarities, generator=rng)
+    with pytest.raises(DataError, match=r"(?s)1 trials of each image.*at least six"):
+        noise_ceiling.extrapolated_reliability(trials, similarity_of_similarities, generator=rng)
     with pytest.raises(DataError, match="1 trials of 10 images"):
         noise_ceiling.reliability(trials, generator=rng)
     with pytest.raises(DataError, match=r"(?s)at least four units.*\(10, 3\)"):

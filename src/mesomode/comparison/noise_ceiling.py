@@ -5,7 +5,9 @@ populations. The correlation r of the halves says how much of a measurement from
 trials is noise; r′ = 2r/(1 + r) (Spearman and Brown) that of all trials. A model free of noise
 can at best reach √r′ (attenuation formula), so a similarity is given raw, relative to r′, and
 relative to √r′. The formulas are exact for correlations of a signal with independent noise of
-equal size, and approximate for similarities of similarity matrices.
+equal size. Similarity matrices hold products of noise with noise as well, which fall with the
+square of the number of trials: where r is below some 0.7, r′ comes out too low for them, and
+`extrapolated_reliability` gives the number that takes this into account.
 """
 
 from __future__ import annotations
@@ -156,6 +158,66 @@ def ceiling_over_trials(
         one, two = (values[rows].mean(axis=0) for rows in (order[:half], order[half : 2 * half]))
         found[split] = compare(one, two)
     return NoiseCeiling(found)
+
+
+def extrapolated_reliability(
+    trials: np.ndarray, compare: Comparison, *, generator: np.random.Generator, splits: int = 20
+) -> float:
+    """Similarity of two recordings with all trials, extrapolated from fewer trials.
+
+    The similarity r(m) of means over m trials each is fitted by 1/r(m) = 1 + α/m + β/m² with
+    α, β ≥ 0 for several m up to half of the trials, and evaluated for all of them. With β = 0
+    this is the formula of Spearman and Brown; β stands for products of noise with noise.
+
+    Parameters
+    ----------
+    trials : float array (repeat, image, unit)
+        At least six repeats, as two numbers of trials are needed.
+    compare : callable
+        For example `mesomode.comparison.representations.similarity_of_similarities`.
+    generator : numpy Generator
+    splits : int
+        Random splits for each of at most five numbers of trials.
+
+    Returns
+    -------
+    float
+        To be used like `NoiseCeiling.corrected`; its root is the most a model free of noise
+        reaches. NaN where the similarity of halves is not positive.
+
+    Raises
+    ------
+    DataError
+        Fewer than six repeats.
+    """
+    from scipy.optimize import nnls
+
+    values = _trials(trials)
+    repeats = len(values)
+    if repeats < 6:
+        raise DataError(
+            f"{repeats} trials of each image are too few for an extrapolation",
+            why="two different numbers of trials, of two trials or more, must fit in twice",
+            remedy="use ceiling_over_trials, or choose a stimulus with at least six repeats",
+        )
+    half = repeats // 2
+    sizes = np.unique(np.rint(np.geomspace(max(2, half // 5), half, 5)).astype(int))
+    found = np.zeros(len(sizes))
+    for _ in range(_positive(splits)):
+        order = generator.permutation(repeats)
+        for which, size in enumerate(sizes):
+            one, two = (
+                values[rows].mean(axis=0) for rows in (order[:size], order[size : 2 * size])
+            )
+            found[which] += compare(one, two) / splits
+    usable = found > 0
+    if not usable[-1]:
+        return float("nan")
+    sizes, found = sizes[usable], found[usable]
+    # errors of r become errors of 1/r times 1/r²: hence the weights
+    design = np.column_stack([1 / sizes, 1 / sizes**2]) * found[:, None] ** 2
+    slope, curvature = nnls(design, (1 / found - 1) * found**2)[0]
+    return float(1 / (1 + slope / repeats + curvature / repeats**2))
 
 
 def ceiling_over_units(
