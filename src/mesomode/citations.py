@@ -22,13 +22,19 @@ def data_terms(source: str) -> dict[str, str]:
     Parameters
     ----------
     source : str
-        ``"allen"`` or ``"phantom"``.
+        ``"allen"``, ``"phantom"`` or ``"own"``, a recording of the user's own.
     """
     if source == "allen":
         return {
             "data_source": "Allen Institute for Brain Science",
             "data_citation": ALLEN_CITATION,
             "data_terms": ALLEN_TERMS,
+        }
+    if source == "own":
+        return {
+            "data_source": "a recording of the user's own",
+            "data_citation": "not given (recordings.files, `citation`)",
+            "data_terms": "those of whoever recorded it",
         }
     return {
         "data_source": "synthetic (mesomode phantom)",

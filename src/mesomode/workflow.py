@@ -105,13 +105,31 @@ class Plan:
         return "-" + hashlib.sha256(self.settings("fetch", *keys).encode()).hexdigest()[:8]
 
     @property
-    def sessions(self) -> list[int]:
-        """Ids of the two-photon sessions of this run."""
+    def sessions(self) -> list[int | str]:
+        """Ids of the two-photon sessions of this run, then names of recordings of one's own."""
+        own = list(self.values["recordings"]["files"])
         if self.source == "allen":
-            return list(self.values["fetch"]["sessions"])
+            return [*self.values["fetch"]["sessions"], *own]
         from mesomode.phantom.presets import FIRST_SESSION
 
-        return [FIRST_SESSION + number for number in range(self.values["phantom"]["sessions"])]
+        count = self.values["phantom"]["sessions"]
+        return [*(FIRST_SESSION + number for number in range(count)), *own]
+
+    def own_file(self, wildcards: Any) -> str:
+        """Path of the recording of one's own that the wildcard ``session`` names."""
+        return str(self._own(wildcards)["path"])
+
+    def own_tables(self, wildcards: Any) -> list[str]:
+        """Paths of its stimulus tables."""
+        return list(self._own(wildcards)["tables"].values())
+
+    def own_settings(self, wildcards: Any) -> str:
+        """Its entry of ``recordings.files`` as canonical JSON."""
+        return canonical_json(self._own(wildcards))
+
+    def _own(self, wildcards: Any) -> dict[str, Any]:
+        entry: dict[str, Any] = self.values["recordings"]["files"][wildcards.session]
+        return entry
 
     def settings(self, section: str, *keys: str) -> str:
         """One section, or some keys of it, as canonical JSON: equal settings give equal text.

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from mesomode.errors import DataError
 from mesomode.recordings import receptive_fields
@@ -70,19 +71,29 @@ def test_the_fields_come_back_by_regression(shown):
 def test_who_has_a_field_and_where(shown):
     _, pixels, _, response = shown
     _, score = receptive_fields.triggered_average(response, pixels)
-    p_value = receptive_fields.significance(score)
+    p_value = receptive_fields.significance(response, pixels, np.random.default_rng(0))
     assert (p_value[:2] < 1e-6).all() and p_value[2] > 0.01
     centre = receptive_fields.field_centre(score.reshape(2, ROWS, COLUMNS, 3))
     np.testing.assert_allclose(centre[:, 0], [2, 10], atol=0.5)
     np.testing.assert_allclose(centre[:, 1], [6, 3], atol=0.01)
 
 
-def test_chance_fields_are_as_rare_as_they_should_be(shown):
-    _, pixels, _, _ = shown
-    response = np.random.default_rng(2).normal(size=(len(pixels), 600))
+def test_chance_fields_are_as_rare_as_they_should_be_also_with_sparse_slow_activity():
+    """Few images, rare events, windows that overlap: a normal tail would find fields in most."""
+    rng = np.random.default_rng(2)
+    pixels = receptive_fields.polar_pixels(sparse(rng, images=300, lit=4))
+    events = rng.random((301, 300)) ** 12
+    response = events[1:] + events[:-1]
+    p_value = receptive_fields.significance(response, pixels, rng)
+    for level in (0.01, 0.05):
+        assert (p_value < level).mean() < level + 4 * np.sqrt(level / 300)
+    assert 0.3 < np.median(p_value) < 0.7
     _, score = receptive_fields.triggered_average(response, pixels)
-    # Bonferroni: at most the level, up to the scatter of 600 draws
-    assert (receptive_fields.significance(score) < 0.05).mean() < 0.05 + 4 * np.sqrt(0.05 / 600)
+    normal = score.shape[0] * 2 * (1 - ndtr(np.abs(score).max(axis=0)))
+    assert (normal < 0.01).mean() > 0.2
+    assert np.isnan(receptive_fields.significance(response[:3], pixels[:3], rng)).all()
+    flat = receptive_fields.significance(response * 0 + 1, pixels, rng, 3)
+    assert np.isnan(flat).all()
 
 
 def test_tables_say_which_noise_and_leave_out_what_has_gaps(shown):
@@ -107,6 +118,7 @@ def test_tables_say_which_noise_and_leave_out_what_has_gaps(shown):
         endings={"": (16, 28), "_8deg": (8, 14)},
         delay=0,
         shortest=0,
+        generator=np.random.default_rng(0),
     )
     assert found["receptive_field_8deg"].shape == (1, 2, ROWS, COLUMNS, 4)
     assert found["receptive_field_stimulus_8deg"].tolist() == [9]

@@ -1,11 +1,48 @@
 """recordings: a two-photon session → traces, events, stimuli, responses, dimension."""
 
+# what is measured does not depend on which other recordings there are
+ANALYSIS = [key for key in PLAN.values["recordings"] if key != "files"]
+OWN = f"{RUN}/recordings/own/{{session}}.h5"
+
+
+def session_file(wildcards):
+    return SESSION if wildcards.session.isdigit() else OWN
+
+
 TARGETS += expand(f"{RUN}/recordings/{{session}}.zarr", session=PLAN.sessions)
+
+
+rule own_recording:
+    input:
+        file=PLAN.own_file,
+        tables=PLAN.own_tables,
+    output:
+        file=OWN,
+    log:
+        f"{RUN}/logs/own_recording_{{session}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/own_recording_{{session}}.tsv"
+    wildcard_constraints:
+        session=r"[A-Za-z][\w-]*",
+    threads: 1
+    resources:
+        mem_mb=megabytes(800, per_input=8),
+        runtime=minutes(10, per_megabyte=0.05),
+    params:
+        settings=PLAN.own_settings,
+        code=PLAN.code("recordings.own_files"),
+    message:
+        "Reading the recording {wildcards.session}"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode own-recording --file {input.file} --out {output.file}"
+        " --settings {params.settings:q} --log {log}"
 
 
 rule recordings:
     input:
-        raw=SESSION,
+        raw=session_file,
     output:
         store=directory(f"{RUN}/recordings/{{session}}.zarr"),
     log:
@@ -13,17 +50,17 @@ rule recordings:
     benchmark:
         f"{RUN}/benchmarks/recordings_{{session}}.tsv"
     wildcard_constraints:
-        session=r"\d+",
+        session=r"\d+|[A-Za-z][\w-]*",
     threads: 1
     resources:
         mem_mb=megabytes(800, per_input=8),
         runtime=minutes(10, per_megabyte=0.05),
     params:
-        settings=PLAN.settings("recordings"),
+        settings=PLAN.settings("recordings", *ANALYSIS),
         seed=SEED,
         code=PLAN.code("recordings"),
     message:
-        "Reading the session {wildcards.session}"
+        "Analysing the session {wildcards.session}"
     conda:
         "../../envs/core.yaml"
     shell:

@@ -104,24 +104,49 @@ def regression(response: np.ndarray, pixels: np.ndarray, ridge: float = 1.0) -> 
     return np.asarray(cho_solve(cho_factor(square), design.T @ centred))
 
 
-def significance(score: np.ndarray) -> np.ndarray:
+def significance(
+    response: np.ndarray,
+    pixels: np.ndarray,
+    generator: np.random.Generator,
+    shifts: int = 50,
+) -> np.ndarray:
     """Probability that the largest score of a unit is chance, over all its pixels.
 
-    Two-sided normal tail of the largest |score| times the number of pixels (Bonferroni), at
-    most 1.
+    The responses are shifted against the images by random numbers of trials, in a circle, which
+    keeps their skewness and what follows from overlapping windows; a Gumbel distribution, that
+    of maxima, with the mean and variance of the largest |score| after the shifts gives the tail.
+    (Scores themselves are far from normal where a pixel was lit a few times and activity is
+    sparse.)
 
     Parameters
     ----------
-    score : float array (pixel, unit)
+    response : float array (trial, unit)
+        Finite, in the order of time.
+    pixels : float array (trial, pixel)
+    generator : numpy.random.Generator
+        Draws the shifts.
+    shifts : int
+        Number of shifts, at least 2.
 
     Returns
     -------
     float64 array (unit,)
+        NaN for units that never change, or with fewer than four trials.
     """
-    from scipy.special import ndtr
-
-    tail = 2 * ndtr(-np.abs(score).max(axis=0))
-    return np.minimum(1.0, len(score) * tail)
+    trials, units = response.shape
+    if trials < 4:
+        return np.full(units, np.nan)
+    largest = np.abs(triggered_average(response, pixels)[1]).max(axis=0)
+    null = np.empty((shifts, units))
+    for place, shift in enumerate(generator.integers(1, trials, shifts)):
+        score = triggered_average(np.roll(response, shift, axis=0), pixels)[1]
+        null[place] = np.abs(score).max(axis=0)
+    spread = null.std(axis=0, ddof=1) * np.sqrt(6) / np.pi
+    usable = (largest > 0) & (spread > 0)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        mode = null.mean(axis=0) - np.euler_gamma * spread
+        tail = -np.expm1(-np.exp(-(largest - mode) / spread))
+    return np.where(usable, tail, np.nan)
 
 
 def field_centre(field: np.ndarray, share: float = 0.5) -> np.ndarray:
@@ -158,6 +183,7 @@ def field_tables(
     endings: Mapping[str, tuple[int, int]],
     delay: int,
     shortest: int,
+    generator: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """Receptive fields from all sparse noise that was shown.
 
@@ -175,6 +201,8 @@ def field_tables(
         Endings of the names of variables for noise of that size; other sizes are left out.
     delay, shortest : int
         In frames, see `mesomode.recordings.trials.responses`.
+    generator : numpy.random.Generator
+        Draws the shifts of `significance`.
 
     Returns
     -------
@@ -191,14 +219,16 @@ def field_tables(
             continue
         start = table["start"] + delay
         response = window_means(signal, start, np.maximum(table["end"], start + shortest))
-        field = _field(response, images[table["frame"].astype(np.int64)])
+        field = _field(response, images[table["frame"].astype(np.int64)], generator)
         parts.setdefault(f"receptive_field_stimulus{ending}", []).append(np.array(codes[name]))
         for key, array in field.items():
             parts.setdefault(key + ending, []).append(array)
     return {key: np.stack(arrays) for key, arrays in parts.items()}
 
 
-def _field(response: np.ndarray, images: np.ndarray) -> dict[str, np.ndarray]:
+def _field(
+    response: np.ndarray, images: np.ndarray, generator: np.random.Generator
+) -> dict[str, np.ndarray]:
     """Receptive fields (polarity, row, column, unit), their p-values and centres."""
     finite = np.isfinite(response)
     shown = finite.any(axis=1)
@@ -218,6 +248,6 @@ def _field(response: np.ndarray, images: np.ndarray) -> dict[str, np.ndarray]:
         score_map = score.reshape(*shape, -1)
         found["receptive_field_score"][..., units] = score_map
         found["receptive_field"][..., units] = fitted.reshape(*shape, -1)
-        found["receptive_field_p_value"][units] = significance(score)
+        found["receptive_field_p_value"][units] = significance(table, pixels, generator)
         found["receptive_field_centre"][:, units] = field_centre(score_map)
     return found

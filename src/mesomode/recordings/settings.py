@@ -2,14 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
 
 from mesomode.settings import Field, SettingsBase
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+"""Name of a recording of one's own; it must not look like the id of a session."""
+
+
+class RecordingFile(SettingsBase):
+    """A recording of one's own; the schema is in workflow/reference/own_recordings.md."""
+
+    path: str = Field(
+        min_length=1,
+        description="The file, or the folder of a zarr store; relative paths start where the "
+        "pipeline is started.",
+    )
+    kind: Literal["auto", "hdf5", "npz", "zarr", "nwb"] = Field(
+        default="auto", description="Kind of the file; 'auto': by the ending of its name."
+    )
+    names: dict[str, str] = Field(
+        default_factory=dict,
+        description="Names in the schema, such as dff, and what they are called in the file.",
+    )
+    transposed: bool = Field(
+        default=False, description="Whether the signals are (unit, time) in the file."
+    )
+    period_s: float | None = Field(
+        default=None, gt=0, description="Time between frames in s, where the file has no times."
+    )
+    tables: dict[str, str] = Field(
+        default_factory=dict,
+        description="Stimulus tables outside the file: name of the stimulus and a CSV file.",
+    )
+    presentation_s: float | None = Field(
+        default=None, gt=0, description="Length of a presentation in s, for tables without an end."
+    )
+    citation: str = Field(default="", description="What has to be cited where these data are used.")
 
 
 class Settings(SettingsBase):
     """Two-photon sessions: which signal, how trials are cut, how dimension is measured."""
 
+    files: dict[Name, RecordingFile] = Field(
+        default_factory=dict,
+        description="Recordings of one's own beside the sessions: a name (letters, digits, _ "
+        "and -), and `path` with, where needed, `kind`, `names`, `transposed`, `period_s`, "
+        "`tables`, `presentation_s` and `citation`, as in workflow/reference/own_recordings.md. "
+        "HDF5, npz, zarr and NWB 2.",
+    )
     signal: Literal["dff", "events"] = Field(
         default="dff",
         description="What is analysed: relative fluorescence change 'dff' or detected 'events'. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,12 @@ from mesomode.recordings.schemas import (
     STIMULI,
     WITH_IMAGES,
 )
-from mesomode.recordings.settings import Settings
+from mesomode.recordings.settings import RecordingFile, Settings
 from mesomode.steps import Input, Output, Provenance, logger, step
 from mesomode.store import write_store
 
 if TYPE_CHECKING:
+    import numpy as np
     import xarray as xr
 
 PUPIL = ("pupil_size", "pupil_location", "pupil_location_spherical")
@@ -68,7 +70,7 @@ def recordings(
     arrays, absent = _trials(session, chosen, settings, period, raw, seed)
     population = _dynamics(session, chosen, settings, period, raw)
     both = _traces(session, chosen, arrays, population, settings, period, raw, seed)
-    fields = _fields(session, chosen, settings, period)
+    fields = _fields(session, chosen, settings, period, raw, seed)
     presented = presentations(session["stimuli"], STIMULI, list(COLUMNS))
     arrays |= population | both | fields | presented
     kept = [name for name in SCHEMA.variables if name in session]
@@ -87,6 +89,76 @@ def recordings(
     ).set_coords(["time", "unit", "subset", "lag", "offset"])
     write_store(out, dataset, SCHEMA, provenance)
     _tell(dataset, settings)
+
+
+@step
+def own_recording(*, file: Input, out: Output, settings: RecordingFile) -> None:
+    """Read a recording of one's own into a neutral HDF5 file, as the readers of sessions do.
+
+    Parameters
+    ----------
+    file : Path
+        HDF5, npz, zarr or NWB 2.
+    out : Path
+        ``<name>.h5``.
+    settings : RecordingFile
+        The entry of `recordings.files`; its path is not used.
+
+    Raises
+    ------
+    DataError
+        The file lacks what is needed, or its parts do not fit together.
+    """
+    from mesomode.errors import DataError
+    from mesomode.fetch.neutral import Unreadable, write_session
+    from mesomode.files import atomic_file
+    from mesomode.hdf5 import careful_file
+    from mesomode.recordings.own_files import read_own
+
+    own = read_own(
+        file,
+        kind=settings.kind,
+        names=settings.names,
+        transposed=settings.transposed,
+        period_s=settings.period_s,
+        tables={name: Path(table) for name, table in settings.tables.items()},
+        presentation_s=settings.presentation_s,
+    )
+    for name in [name for name in own.stimuli if name not in STIMULI]:
+        del own.stimuli[name]
+        own.said.append(
+            f"the stimulus {name} is not known and left out; to analyse it, call it trials"
+        )
+    for line in own.said:
+        logger.warning("%s", line)
+    try:
+        with atomic_file(out) as temporary, careful_file(temporary) as target:
+            write_session(
+                target,
+                source="own",
+                reader="own",
+                metadata={"own_file": file.name, "own_citation": settings.citation or None},
+                cell_specimen_ids=own.unit,
+                roi_ids=own.unit,
+                timestamps=own.time,
+                traces={name: partial(_rows, table.T) for name, table in own.signals.items()},
+                running_speed=own.running_speed,
+                stimuli=own.stimuli,
+                say=logger.info,
+                pupil={} if own.pupil_size is None else {"pupil_size": (own.time, own.pupil_size)},
+                templates={
+                    name: (images.shape, partial(_rows, images))
+                    for name, images in own.templates.items()
+                },
+                templates_from=file.name,
+                pieces=own.pieces,
+            )
+    except Unreadable as error:
+        raise DataError(**error.parts) from error
+
+
+def _rows(table: np.ndarray, first: int, last: int) -> np.ndarray:
+    return table[first:last]
 
 
 def _read_session(raw: Path) -> dict[str, Any]:
@@ -157,7 +229,10 @@ def _read_session(raw: Path) -> dict[str, Any]:
         )
     unmatched = session["unit"] <= 0
     session["unit"] = np.where(unmatched, -1 - np.arange(units), session["unit"])
-    session["attributes"] = attributes | data_terms(str(attributes["source"]))
+    terms = data_terms(str(attributes["source"]))
+    if attributes.get("own_citation"):
+        terms["data_citation"] = str(attributes.pop("own_citation"))
+    session["attributes"] = attributes | terms
     return session
 
 
@@ -329,10 +404,11 @@ def _traces(
 
 
 def _fields(
-    session: dict[str, Any], chosen: str, settings: Settings, period: float
+    session: dict[str, Any], chosen: str, settings: Settings, period: float, raw: Path, seed: int
 ) -> dict[str, Any]:
     """Receptive fields, where sparse noise was shown."""
     from mesomode.recordings.receptive_fields import field_tables
+    from mesomode.seeds import generator
 
     if not settings.receptive_fields:
         return {}
@@ -348,6 +424,7 @@ def _fields(
         endings=FIELDS,
         delay=round(settings.response_delay_s / period),
         shortest=round(settings.shortest_response_s / period),
+        generator=generator(seed, "receptive fields", raw.stem),
     )
 
 
