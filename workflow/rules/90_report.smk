@@ -443,7 +443,7 @@ rule figure_session:
     benchmark:
         f"{RUN}/benchmarks/figure_session_{{session}}.tsv"
     wildcard_constraints:
-        session=r"\d+",
+        session=r"\d+|[A-Za-z][\w-]*",
     threads: 1
     resources:
         mem_mb=megabytes(700, per_input=16),
