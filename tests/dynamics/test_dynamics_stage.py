@@ -86,6 +86,7 @@ def test_a_random_mode_network_beside_its_theory(tmp_path, caplog):
     found = simulated(tmp_path)
     with open_store(tmp_path / "network.zarr") as network:
         theory = mean_field(float(network["gain"]), float(network["effective_rank"]))
+    assert_allclose(found["effective_rank"], 0.4 * np.tanh(1 / 0.4), rtol=0.01)
     assert_allclose(found["lag"], np.arange(21) * 0.5)
     assert found["lag"].attrs["units"] == "time constant"
     c_x, c_phi = theory.at(found["lag"])

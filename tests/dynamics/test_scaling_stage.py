@@ -111,6 +111,7 @@ def test_sizes_are_simulated_and_extrapolated(networks, tmp_path):
     limit = extrapolate(np.repeat([60, 90, 120], 3), values[:, 1].ravel())
     assert_allclose(scaling["participation_ratio_limit"][1], limit.value)
     assert_allclose(scaling["participation_ratio_limit_error"][1], limit.error)
+    assert_allclose(scaling["participation_ratio_slope"][1], limit.slope)
     assert_allclose(
         scaling["variance_spread"][0],
         spread_times_units([60, 90, 120], scaling["variance"].values[:, 0]),

@@ -18,8 +18,11 @@ if CONNECTOMES:
     TARGETS += [f"{RUN}/figures/source_sweep.gif"]
 FIGURES += [*TRUTH, *VALIDATION]
 
+FIGURES += ["chaos", *BY_SIZE, *BY_RANK]
+
 TARGETS += expand(f"{RUN}/figures/{{name}}.{{suffix}}", name=FIGURES, suffix=["png", "svg"])
 TARGETS += [f"{RUN}/summary.csv", f"{RUN}/summary.html"]
+TARGETS += [f"{RUN}/dynamics/table.csv", f"{RUN}/dynamics/table.html"]
 
 
 rule figure_atlas:
@@ -425,6 +428,134 @@ rule figure_dynamics:
         "mesomode figure-dynamics $(for store in {input.dynamics}; do echo --dynamics $store; done)"
         " --png {output.png} --svg {output.svg}"
         " --settings {params.settings:q} --log {log}"
+
+
+rule figure_effective_rank:
+    input:
+        ranks=f"{RUN}/dynamics/effective_rank.zarr",
+    output:
+        png=report(
+            f"{RUN}/figures/effective_rank.png",
+            caption="../report/effective_rank.rst",
+            category="5 Dynamics",
+            labels={"figure": "Effective rank and dimension"},
+        ),
+        svg=f"{RUN}/figures/effective_rank.svg",
+    log:
+        f"{RUN}/logs/figure_effective_rank.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_effective_rank.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report.stage_theory"),
+    message:
+        "Drawing the dimension against the effective rank"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-effective-rank --ranks {input.ranks}"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_scaling:
+    input:
+        scaling=f"{RUN}/dynamics/scaling.zarr",
+    output:
+        png=report(
+            f"{RUN}/figures/scaling.png",
+            caption="../report/scaling.rst",
+            category="5 Dynamics",
+            labels={"figure": "Finite size"},
+        ),
+        svg=f"{RUN}/figures/scaling.svg",
+    log:
+        f"{RUN}/logs/figure_scaling.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_scaling.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report.stage_theory"),
+    message:
+        "Drawing networks of finite size"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-scaling --scaling {input.scaling}"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_chaos:
+    input:
+        dynamics=expand(f"{RUN}/dynamics/{{variant}}.zarr", variant=NETWORKS),
+    output:
+        png=report(
+            f"{RUN}/figures/chaos.png",
+            caption="../report/chaos.rst",
+            category="5 Dynamics",
+            labels={"figure": "Chaos and eigenvalues"},
+        ),
+        svg=f"{RUN}/figures/chaos.svg",
+    log:
+        f"{RUN}/logs/figure_chaos.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_chaos.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report.stage_theory"),
+    message:
+        "Drawing Lyapunov exponents and eigenvalues"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-chaos $(for store in {input.dynamics}; do echo --dynamics $store; done)"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule theory_table:
+    input:
+        dynamics=expand(f"{RUN}/dynamics/{{variant}}.zarr", variant=SIMULATED),
+        scaling=expand(f"{RUN}/dynamics/{{store}}.zarr", store=BY_SIZE),
+    output:
+        csv=f"{RUN}/dynamics/table.csv",
+        html=report(
+            f"{RUN}/dynamics/table.html",
+            caption="../report/theory_table.rst",
+            category="5 Dynamics",
+            labels={"figure": "Theory and simulation (table)"},
+        ),
+    log:
+        f"{RUN}/logs/theory_table.log",
+    benchmark:
+        f"{RUN}/benchmarks/theory_table.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        code=PLAN.code("report.stage_theory"),
+    message:
+        "Putting theory and simulation into a table"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode theory-table --csv {output.csv} --html {output.html}"
+        " $(for store in {input.dynamics}; do echo --dynamics $store; done)"
+        " $(for store in {input.scaling}; do echo --scaling $store; done) --log {log}"
 
 
 rule figure_session:

@@ -26,6 +26,9 @@ SCHEMA = Schema(
         "lag": Variable(("lag",), "float64", TAU, "lag"),
         "population_lag": Variable(("population_lag",), "float64", TAU, "lag"),
         "time": Variable(("time",), "float64", TAU, "time after the burn-in"),
+        "effective_rank": Variable(
+            (), "float64", "1", "PR_D per unit of the ensemble, without scales of units"
+        ),
         "autocovariance": Variable(
             ("lag",), "float64", "1", "C_x: of the states x, averaged over units"
         ),
@@ -205,7 +208,7 @@ def dynamics(
         variant = str(dataset.attrs.get("variant", ""))
         name = str(dataset.attrs.get("name", ""))
         couplings = network_from_store(dataset, where=network)
-    units, gain = couplings.units, couplings.gain
+    units, gain, inverse = couplings.units, couplings.gain, couplings.inverse_effective_rank
     counts = intervals(settings.burn_in, settings.duration, settings.sampling_interval)
     progress = Progress(
         logger, f"simulating {name} {variant}".replace("  ", " "), sum(counts), "intervals"
@@ -281,6 +284,7 @@ def dynamics(
     shown = min(settings.example_units, units)
     result = xr.Dataset(
         {
+            "effective_rank": ((), 1 / inverse if inverse else np.inf),
             "autocovariance": ("lag", c_x),
             "autocovariance_error": ("lag", c_x_error),
             "activity_autocovariance": ("lag", c_phi),

@@ -56,11 +56,15 @@ SCALING = Schema(
             ("ensemble",), "float64", "1", f"C_φ(0) at N → ∞, {EXTRAPOLATED}; NaN: one size"
         ),
         "variance_limit_error": Variable(("ensemble",), "float64", "1", "its standard error"),
+        "variance_slope": Variable(("ensemble",), "float64", "1", "slope of that line in 1/N"),
         "participation_ratio_limit": Variable(
             ("ensemble",), "float64", "1", f"dimension per unit at N → ∞, {EXTRAPOLATED}"
         ),
         "participation_ratio_limit_error": Variable(
             ("ensemble",), "float64", "1", "its standard error"
+        ),
+        "participation_ratio_slope": Variable(
+            ("ensemble",), "float64", "1", "slope of that line in 1/N"
         ),
         "variance_spread": Variable(
             ("ensemble",), "float64", "1", "s: C_φ(0) has the spread s/N from draw to draw"
@@ -225,11 +229,11 @@ def dynamics_scaling(*, sizes: list[Input], out: Output, provenance: Provenance)
         values = variables[name][1]  # (size, ensemble, draw)
         limits = [_limit(units, values[:, e]) for e in range(values.shape[1])]
         spreads = [spread_times_units(units, values[:, e]) for e in range(values.shape[1])]
-        variables[f"{name}_limit"] = (("ensemble",), np.array([limit[0] for limit in limits]))
-        variables[f"{name}_limit_error"] = (
-            ("ensemble",),
-            np.array([limit[1] for limit in limits]),
-        )
+        for place, end in enumerate(("limit", "limit_error", "slope")):
+            variables[f"{name}_{end}"] = (
+                ("ensemble",),
+                np.array([limit[place] for limit in limits]),
+            )
         variables[f"{name}_spread"] = (("ensemble",), np.array(spreads))
     variables["units"] = (("size",), units)
     attrs = {key: value for key, value in first.items() if key not in ("units", "mesomode")}
@@ -420,13 +424,13 @@ def _theory_of_ranks(
     return theories[0].at(lag)[1], np.array([t.participation_ratio for t in theories])
 
 
-def _limit(units: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """Value at N → ∞ and its error from (size, draw); NaN for one size or without activity."""
+def _limit(units: np.ndarray, values: np.ndarray) -> tuple[float, float, float]:
+    """Value at N → ∞, its error, and the slope; NaN for one size or without activity."""
     import numpy as np
 
     from mesomode.dynamics.ensemble import extrapolate
 
     if len(units) < 2 or not np.isfinite(values).all():
-        return np.nan, np.nan
+        return np.nan, np.nan, np.nan
     limit = extrapolate(np.repeat(units, values.shape[1]), values.ravel())
-    return limit.value, limit.error
+    return limit.value, limit.error, limit.slope
