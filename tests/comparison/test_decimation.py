@@ -71,6 +71,14 @@ def test_the_report_gives_local_and_global_dimension_side_by_side():
     few = dimension_report(ring[:18], generator=rng)
     assert np.isnan([few["levina_bickel"], few["plateau"], few["local_components"]]).all()
     assert few["two_nearest"] > 0
+    # turning states, eight times around: neighbours are those of other turns
+    angle = np.linspace(0, 16 * np.pi, 600) + 0.05 * np.cumsum(rng.normal(size=600))
+    states = np.column_stack([np.cos(angle), np.sin(angle), np.zeros(600)])
+    turning = dimension_report(states, generator=rng, window=20)
+    assert turning["two_nearest"] == pytest.approx(1, rel=0.15)
+    assert turning["levina_bickel"] == pytest.approx(1, rel=0.05)
+    assert turning["participation_ratio"] == pytest.approx(2, rel=0.05)
+    assert np.isnan(turning["plateau"])
 
 
 def test_too_few_points_are_refused_with_the_number_needed():

@@ -58,6 +58,20 @@ def test_close_pairs_far_from_the_origin_keep_their_distance():
     np.testing.assert_array_equal(found, np.roll(np.arange(100), 50))
 
 
+@pytest.mark.parametrize("coordinates", [3, 20])
+def test_neighbours_in_time_are_left_out(coordinates):
+    rng = np.random.default_rng(5)
+    points, times = rng.normal(size=(40, coordinates)), np.sort(rng.permutation(80)[:40])
+    distances, indices = neighbours.nearest_neighbours(points, 3, times, 10)
+    for point in range(40):
+        allowed = np.flatnonzero(np.abs(times - times[point]) > 10)
+        expected = np.sort(np.linalg.norm(points[allowed] - points[point], axis=1))[:3]
+        np.testing.assert_allclose(distances[point], expected, rtol=1e-12)
+        assert np.isin(indices[point], allowed).all()
+    with pytest.raises(DataError, match=r"(?s)3 neighbours.*more than 39 frames away.*has"):
+        neighbours.nearest_neighbours(points, 3, times, 39)
+
+
 def test_two_nearest_neighbours_equal_their_formulas():
     points = np.random.default_rng(2).normal(size=(80, 4))
     distances = sorted_distances(points)
@@ -144,6 +158,35 @@ def test_curved_sheets_have_fewer_dimensions_locally_than_globally():
     assert levina_bickel(sphere).dimension == pytest.approx(5, rel=0.06)
     assert local_components(sphere, variance=None).dimension == pytest.approx(5, rel=0.06)
     assert plain_moments(sphere).participation_ratio == pytest.approx(6, rel=0.01)
+
+
+def lorenz(steps, step=0.02):
+    """Trajectory on the attractor, by the method of Runge and Kutta."""
+
+    def speed(state):
+        x, y, z = state
+        return np.array([10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z])
+
+    state, found = np.array([1.0, 1.0, 20.0]), np.empty((steps, 3))
+    for index in range(-500, steps):
+        one = speed(state)
+        two = speed(state + step / 2 * one)
+        three = speed(state + step / 2 * two)
+        state = state + step / 6 * (one + 2 * two + 2 * three + speed(state + step * three))
+        if index >= 0:
+            found[index] = state
+    return found
+
+
+def test_the_attractor_of_lorenz_is_a_sheet_but_only_outside_a_window_of_time():
+    states = lorenz(4000)
+    assert levina_bickel(states, window=40).dimension == pytest.approx(2.05, abs=0.15)
+    assert two_nearest_neighbours(states, window=40).dimension == pytest.approx(2.05, abs=0.2)
+    assert local_components(states, window=40).dimension == pytest.approx(2, abs=0.2)
+    fine = lorenz(4000, 0.002)
+    # without a window only the even spacing of frames and the line through them are seen
+    assert two_nearest_neighbours(fine).dimension > 10
+    assert levina_bickel(fine).dimension < 1.6
 
 
 def test_handwritten_digits():
@@ -240,7 +283,7 @@ def test_what_has_no_dimension_is_refused():
             estimate(np.ones(50))
     with pytest.raises(DataError, match="3 distinct points are too few"):
         two_nearest_neighbours(np.repeat(rng.normal(size=(3, 2)), 5, axis=0))
-    with pytest.raises(DataError, match=r"(?s)20 distinct points.*at least 21"):
+    with pytest.raises(DataError, match=r"(?s)20 distinct points.*20 neighbours.*has 19"):
         levina_bickel(rng.normal(size=(20, 3)))
     lattice = np.stack(np.meshgrid(*[np.arange(6.0)] * 3), axis=-1).reshape(-1, 3)
     with pytest.raises(DataError, match=r"(?s)equally far.*lattice"):

@@ -9,7 +9,9 @@ from mesomode.comparison.canonical_correlation import svcca
 from mesomode.comparison.pseudo_depth import (
     PseudoDepth,
     canonical_profile,
+    hierarchy_agreement,
     pseudo_depth,
+    recorded_from,
     similarity_profile,
 )
 from mesomode.comparison.representations import similarity_of_similarities
@@ -131,6 +133,45 @@ def test_known_counts():
     assert found.depth == 1
     np.testing.assert_array_equal(found.depths, [1, 2, 1])
     np.testing.assert_allclose(found.probability, [0, 2 / 3, 1 / 3])
+
+
+def test_a_recording_of_a_layer_has_the_reliability_asked_for():
+    rng = np.random.default_rng(8)
+    layer = rng.normal(size=(4000, 30)) * rng.uniform(0.1, 10, 30)
+    layer[:, 7] = 3
+    found = recorded_from(layer, 29, 0.4, generator=rng)
+    again = recorded_from(layer, 29, 1.0, generator=rng)
+    np.testing.assert_allclose(np.sort(again.std(axis=0)), np.sort(np.delete(layer.std(axis=0), 7)))
+    correlation = np.corrcoef(found.T, np.delete(layer, 7, axis=1).T)[:29, 29:]
+    np.testing.assert_allclose(correlation.max(axis=1) ** 2, 0.4, atol=0.05)
+    assert len(set(correlation.argmax(axis=1))) == 29
+    with pytest.raises(DataError, match=r"(?s)30 units.*with 29.*1 of its units"):
+        recorded_from(layer, 30, 0.4, generator=rng)
+    with pytest.raises(ValueError, match="reliability 0"):
+        recorded_from(layer, 3, 0, generator=rng)
+
+
+def of_depths(*depths):
+    """A population with its depth first and then those of its bootstraps, in ten layers."""
+    rows = np.eye(10)[list(depths)]
+    return PseudoDepth(rows[0], rows[1:])
+
+
+def test_pseudo_depths_are_compared_with_a_hierarchy():
+    rng = np.random.default_rng(9)
+    populations = [of_depths(1, 1, 2), of_depths(3, 2, 2), of_depths(4, 4, 2), of_depths(8, 3, 2)]
+    found = hierarchy_agreement(populations, np.array([0.1, 0.2, 0.5, 0.9]), generator=rng)
+    assert found.correlation == pytest.approx(1)
+    assert found.p_value == pytest.approx(2 / 24)  # in order, or in reverse
+    np.testing.assert_allclose(found.bootstrapped, [0.8, np.nan])
+    reverse = hierarchy_agreement(populations, np.array([4.0, 3, 2, 1]), generator=rng)
+    assert reverse.correlation == pytest.approx(-1)
+    many = hierarchy_agreement([of_depths(i, i) for i in range(8)], np.arange(8.0), generator=rng)
+    assert many.p_value == pytest.approx(1 / 5001, abs=2 / 5001)
+    same = hierarchy_agreement([of_depths(4, 4)] * 3, np.arange(3.0), generator=rng)
+    assert np.isnan([same.correlation, same.p_value]).all()
+    with pytest.raises(DataError, match=r"(?s)4 populations and places of the shape \(3,\)"):
+        hierarchy_agreement(populations, np.arange(3.0), generator=rng)
 
 
 def test_layers_and_populations_that_do_not_match_are_refused():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mesomode.comparison.dimension import components_for, covariance_eigenvalues
+from mesomode.comparison.dimension import components_for, covariance_eigenvalues, plain_moments
 from mesomode.comparison.intrinsic_dimension import (
     levina_bickel,
     local_components,
@@ -123,8 +123,10 @@ def decimated(
     return Decimation(np.array(sizes), np.array(means), np.array(errors), tolerance)
 
 
-def dimension_report(points: np.ndarray, *, generator: np.random.Generator) -> dict[str, float]:
-    """Every estimate of the dimension of a cloud of independent points, side by side.
+def dimension_report(
+    points: np.ndarray, *, generator: np.random.Generator, window: int = 0
+) -> dict[str, float]:
+    """Every estimate of the dimension of a cloud of points, side by side.
 
     Local and global dimension differ and are not to be merged: a curved sheet has few dimensions
     locally and many globally.
@@ -134,37 +136,48 @@ def dimension_report(points: np.ndarray, *, generator: np.random.Generator) -> d
     points : float array (point, coordinate)
     generator : numpy Generator
         For the decimation.
+    window : int
+        0 for independent points. For states in the order of time: frames within which they are
+        not neighbours. Then the participation ratio is the plain one (see
+        `mesomode.comparison.dimension.BlockMoments` for a better one), and there is no decimation.
 
     Returns
     -------
     dict of str to float
-        ``participation_ratio`` (corrected for the number of points),
+        ``participation_ratio`` (corrected for the number of points where they are independent),
         ``components_90``, ``components_95``; ``two_nearest`` with ``_low``, ``_high`` (95 %),
         ``two_nearest_regression``, ``levina_bickel``, ``local_components``,
         ``two_nearest_slope`` (rise for twice as many points) and ``plateau`` (1 or 0); points
         used (``points``) and left out as duplicates (``duplicates``). NaN where there are too
         few points.
     """
-    distinct, dropped = distinct_points(points)
+    distinct = distinct_points(points)[0]
     eigenvalues = covariance_eigenvalues(distinct)
-    nearest = two_nearest_neighbours(distinct)
-    count = len(distinct)
+    count, nothing = len(distinct), float("nan")
+    nearest = two_nearest_neighbours(points, window=window)
+    fitted = two_nearest_neighbours(points, "regression", window=window)
+    moments = plain_moments(distinct) if window else sample_moments(distinct)
     found = {
         "points": float(count),
-        "duplicates": float(dropped),
-        "participation_ratio": sample_moments(distinct).participation_ratio,
+        "duplicates": float(nearest.dropped),
+        "participation_ratio": moments.participation_ratio,
         "components_90": float(components_for(eigenvalues, 0.9)),
         "components_95": float(components_for(eigenvalues, 0.95)),
         "two_nearest": nearest.dimension,
         "two_nearest_low": nearest.interval[0],
         "two_nearest_high": nearest.interval[1],
-        "two_nearest_regression": two_nearest_neighbours(distinct, "regression").dimension,
+        "two_nearest_regression": fitted.dimension,
+        "levina_bickel": nothing,
+        "local_components": nothing,
+        "two_nearest_slope": nothing,
+        "plateau": nothing,
     }
-    nothing = float("nan")
-    found["levina_bickel"] = levina_bickel(distinct).dimension if count > 20 else nothing
-    found["local_components"] = local_components(distinct).dimension if count > 30 else nothing
-    found["two_nearest_slope"] = found["plateau"] = nothing
-    if count >= 200:
+    outside = count - 2 * window - 1  # points that are neighbours of every one, at the least
+    if outside >= 20:
+        found["levina_bickel"] = levina_bickel(points, window=window).dimension
+    if outside >= 30:
+        found["local_components"] = local_components(points, window=window).dimension
+    if count >= 200 and window == 0:
         scales = decimated(
             distinct, lambda part: two_nearest_neighbours(part).dimension, generator=generator
         )

@@ -3,7 +3,9 @@
 Unlike the participation ratio these estimators follow curved sheets: a Swiss roll has two
 dimensions, though its covariance has three. All of them are too low where the dimension is high
 for the number of points (uniform cubes of 2,500 points: 4.8 for 5, 8.3 for 10, 15 for 20), and
-all count noise as dimensions at scales below its size: see `mesomode.comparison.decimation`.
+all count noise as dimensions at scales below its size: see `mesomode.comparison.decimation`. States
+along a trajectory need a ``window`` of time: without it, only the spacing of frames and the line
+through them are seen (TwoNN of the Lorenz attractor: 41 in steps of 0.002, instead of 2).
 """
 
 from __future__ import annotations
@@ -49,7 +51,11 @@ class IntrinsicDimension:
 
 
 def two_nearest_neighbours(
-    points: np.ndarray, method: str = "likelihood", discard: float = 0.1, coverage: float = 0.95
+    points: np.ndarray,
+    method: str = "likelihood",
+    discard: float = 0.1,
+    coverage: float = 0.95,
+    window: int = 0,
 ) -> IntrinsicDimension:
     """TwoNN: intrinsic dimension from the two nearest neighbours of every point.
 
@@ -70,6 +76,9 @@ def two_nearest_neighbours(
     coverage : float
         Of the confidence interval, which is that of the likelihood, relative to the estimate,
         for as many independent ratios as give the scatter measured (see `SHARED_NEIGHBOURS`).
+    window : int
+        For states in the order of time: frames within which points are not neighbours, best
+        longer than the correlation time; see `mesomode.comparison.neighbours`.
 
     Raises
     ------
@@ -78,7 +87,7 @@ def two_nearest_neighbours(
     """
     if method not in ("likelihood", "regression") or not 0 <= discard < 1:
         raise ValueError(f"no method {method!r} that discards {discard} of the ratios")
-    distinct, dropped = distinct_points(points)
+    distinct, kept = distinct_points(points)
     count = len(distinct)
     if count < 4:
         raise DataError(
@@ -86,11 +95,11 @@ def two_nearest_neighbours(
             why="the two nearest neighbours tell a dimension from 4 points on",
             remedy="give more points",
         )
-    distances = nearest_neighbours(distinct, 2)[0]
+    distances = nearest_neighbours(distinct, 2, kept, window)[0]
     ratios = np.sort(np.log(distances[:, 1]) - np.log(distances[:, 0]))
     total = float(ratios.sum())
-    kept = min(max(int(count * (1 - discard)), 2), count - 1)
-    if total <= 1e-12 * count or ratios[kept - 1] <= 0:
+    used = min(max(int(count * (1 - discard)), 2), count - 1)
+    if total <= 1e-12 * count or ratios[used - 1] <= 0:
         raise DataError(
             "the two nearest neighbours of the points are equally far",
             why="this is so on a lattice, for example of rounded values",
@@ -98,14 +107,14 @@ def two_nearest_neighbours(
         )
     dimension = (count - 1) / total
     if method == "regression":
-        level = -np.log1p(-np.arange(1, kept + 1) / count)
-        dimension = float(level @ ratios[:kept] / (ratios[:kept] @ ratios[:kept]))
+        level = -np.log1p(-np.arange(1, used + 1) / count)
+        dimension = float(level @ ratios[:used] / (ratios[:used] @ ratios[:used]))
     low, high = _gamma_interval(dimension, count / SHARED_NEIGHBOURS, coverage)
-    return IntrinsicDimension(dimension, (low, high), None, count, dropped)
+    return IntrinsicDimension(dimension, (low, high), None, count, len(points) - count)
 
 
 def levina_bickel(
-    points: np.ndarray, first: int = 10, last: int = 20, coverage: float = 0.95
+    points: np.ndarray, first: int = 10, last: int = 20, coverage: float = 0.95, window: int = 0
 ) -> IntrinsicDimension:
     """Maximum-likelihood dimension of Levina and Bickel, averaged as MacKay and Ghahramani do.
 
@@ -122,6 +131,9 @@ def levina_bickel(
     coverage : float
         Of the confidence interval, which is that of one independent distance for each point:
         three times wider than the scatter on even clouds, and so of the size of the bias there.
+    window : int
+        For states in the order of time: frames within which points are not neighbours, best
+        longer than the correlation time; see `mesomode.comparison.neighbours`.
 
     Returns
     -------
@@ -135,8 +147,8 @@ def levina_bickel(
     """
     if not 2 <= first <= last:
         raise ValueError(f"no average over {first} … {last} neighbours")
-    distinct, dropped = distinct_points(points)
-    logs = np.log(nearest_neighbours(distinct, last)[0])
+    distinct, kept = distinct_points(points)
+    logs = np.log(nearest_neighbours(distinct, last, kept, window)[0])
     before = np.cumsum(logs, axis=1)
     neighbours = np.arange(first, last + 1)
     inverse = logs[:, neighbours - 1] - before[:, neighbours - 2] / (neighbours - 1)
@@ -152,11 +164,13 @@ def levina_bickel(
     with np.errstate(divide="ignore"):
         local = np.where(of_point > 0, 1 / of_point, np.inf)
     low, high = _gamma_interval(dimension, len(distinct), coverage)
-    return IntrinsicDimension(dimension, (low, high), local, len(distinct), dropped)
+    return IntrinsicDimension(
+        dimension, (low, high), local, len(distinct), len(points) - len(distinct)
+    )
 
 
 def local_components(
-    points: np.ndarray, neighbours: int = 30, variance: float | None = 0.95
+    points: np.ndarray, neighbours: int = 30, variance: float | None = 0.95, window: int = 0
 ) -> IntrinsicDimension:
     """Dimension by principal components of neighbourhoods (local PCA).
 
@@ -170,6 +184,9 @@ def local_components(
     variance : float or None
         Part of the variance whose number of components is the dimension around a point; None:
         their participation ratio, corrected for the number of points in the neighbourhood.
+    window : int
+        For states in the order of time: frames within which points are not neighbours, best
+        longer than the correlation time; see `mesomode.comparison.neighbours`.
 
     Returns
     -------
@@ -186,8 +203,8 @@ def local_components(
     """
     if neighbours < 3 or (variance is not None and not 0 < variance <= 1):
         raise ValueError(f"no local dimension of {neighbours} neighbours and {variance} variance")
-    distinct, dropped = distinct_points(points)
-    indices = nearest_neighbours(distinct, neighbours)[1]
+    distinct, kept = distinct_points(points)
+    indices = nearest_neighbours(distinct, neighbours, kept, window)[1]
     size = neighbours + 1
     trace_squared, square_trace = np.ones(len(distinct)), np.empty(len(distinct))
     counted = np.empty(len(distinct))
@@ -215,7 +232,9 @@ def local_components(
         relative = float(np.std(counted)) / dimension
     width = 2 * dimension * relative * float(np.sqrt(size / len(distinct)))
     interval = (dimension - width, dimension + width)
-    return IntrinsicDimension(dimension, interval, local, len(distinct), dropped)
+    return IntrinsicDimension(
+        dimension, interval, local, len(distinct), len(points) - len(distinct)
+    )
 
 
 def _unbiased(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -140,6 +140,125 @@ def pseudo_depth(
     return PseudoDepth(profile(values), np.array(drawn))
 
 
+def recorded_from(
+    layer: np.ndarray, units: int, reliability: float, *, generator: np.random.Generator
+) -> np.ndarray:
+    """A layer of a model as a recording would show it: some units, with noise.
+
+    The pseudo-depth of such a recording shows what the method can find at all with as many units
+    and as much noise as there are in an experiment.
+
+    Parameters
+    ----------
+    layer : float array (image, unit)
+    units : int
+        Drawn without replacement from those that respond differently to some images.
+    reliability : float
+        Part of the variance over images that is signal, in every unit; above 0, at most 1. See
+        `mesomode.comparison.noise_ceiling.reliability` for that of a recording.
+    generator : numpy Generator
+
+    Returns
+    -------
+    float64 array (image, unit)
+
+    Raises
+    ------
+    DataError
+        The layer has fewer units that can be used.
+    """
+    if not 0 < reliability <= 1 or units < 1:
+        raise ValueError(f"{units} units of the reliability {reliability}")
+    values = as_representation(layer)
+    deviation = values.std(axis=0)
+    usable = np.flatnonzero(deviation > 0)
+    if len(usable) < units:
+        raise DataError(
+            f"{units} units cannot be drawn from a layer with {len(usable)} that can be used",
+            why=f"{len(deviation) - len(usable)} of its units respond to all images alike",
+            remedy="draw fewer units",
+        )
+    chosen = generator.choice(usable, units, replace=False)
+    noise = deviation[chosen] * np.sqrt(1 / reliability - 1)
+    return values[:, chosen] + noise * generator.normal(size=(len(values), units))
+
+
+@dataclass(frozen=True)
+class HierarchyAgreement:
+    """Rank correlation of pseudo-depths with an anatomical hierarchy.
+
+    Parameters
+    ----------
+    correlation : float
+        Spearman's ρ over populations; NaN if all have the same pseudo-depth.
+    p_value : float
+        Part of the orders of populations that reach |ρ|, all or a random sample of them.
+    bootstrapped : float array (bootstrap,)
+        ρ with units drawn anew; NaN where all have the same pseudo-depth.
+    """
+
+    correlation: float
+    p_value: float
+    bootstrapped: np.ndarray
+
+
+def hierarchy_agreement(
+    populations: Sequence[PseudoDepth],
+    hierarchy: np.ndarray,
+    *,
+    generator: np.random.Generator,
+    permutations: int = 5000,
+) -> HierarchyAgreement:
+    """Compare pseudo-depths of several populations with their place in a hierarchy.
+
+    Parameters
+    ----------
+    populations : sequence of PseudoDepth
+        At least 3, with the same number of bootstraps.
+    hierarchy : float array (population,)
+        For example the level of the area in a hierarchy from the connectome.
+    generator : numpy Generator
+    permutations : int
+        Orders of the populations; with 7 populations or fewer all orders are used instead.
+    """
+    from itertools import permutations as all_orders
+
+    places = np.asarray(hierarchy, dtype=np.float64)
+    count = len(populations)
+    if count < 3 or places.shape != (count,) or not np.isfinite(places).all():
+        raise DataError(
+            "the hierarchy does not give a place for each of at least three populations",
+            why=f"there are {count} populations and places of the shape {places.shape}",
+            remedy="leave out populations without a place",
+        )
+    depths = np.array([float(population.depth) for population in populations])
+    ranks = _ranks(places)
+    correlation = float(ranks @ _ranks(depths))
+    drawn = np.array([population.depths for population in populations], dtype=np.float64)
+    bootstrapped = np.array([ranks @ _ranks(column) for column in drawn.T])
+    if count <= 7:
+        orders = np.array(list(all_orders(range(count))))
+    else:
+        orders = np.array([generator.permutation(count) for _ in range(permutations)])
+    null = np.abs(ranks[orders] @ _ranks(depths))
+    reached = float(np.sum(null >= abs(correlation) - 1e-9))
+    sampled = count > 7
+    p_value = (reached + sampled) / (len(orders) + sampled)
+    return HierarchyAgreement(
+        correlation, p_value if np.isfinite(correlation) else float("nan"), bootstrapped
+    )
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks of mean zero and norm one; NaN if all values are the same."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(values)
+    ranks = ranks - ranks.mean()
+    norm = float(np.linalg.norm(ranks))
+    return ranks / norm if norm > 0 else np.full(len(ranks), np.nan)
+
+
 def _common_images(layers: Sequence[np.ndarray]) -> int:
     counts = {len(layer) for layer in layers}
     if len(counts) != 1:
