@@ -9,19 +9,22 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from mesomode.dynamics.integration import integrator
 from mesomode.dynamics.nonlinearity import NONLINEARITIES
-from mesomode.dynamics.simulation import simulate
 from mesomode.dynamics.theory import mean_field
 from mesomode.network.random_mode import IndependentNetwork, RandomModeNetwork
 
 TRAJECTORIES = 32
 STEPS = 20
+CACHE = 16e6
+"""Bytes of couplings that may stay in the cache of a thread."""
 
 
 def best_time(function: Callable[[], object], repetitions: int = 5, least: float = 0.05) -> float:
@@ -69,40 +72,123 @@ def products() -> list[str]:
     return lines
 
 
-def simulations() -> list[str]:
-    """Unit-steps a second of the simulator beside the same method written plainly."""
-    lines = [
-        f"Runge–Kutta steps of {TRAJECTORIES} trajectories, erf, float32",
-        f"{'units':>6} {'modes':>6} {'ms/step plain':>14} {'ms/step':>8} {'faster':>7}"
-        f" {'unit-steps/s':>13}",
-    ]
-    for units, modes in ((500, 0), (1000, 0), (1500, 0), (1500, 100), (2000, 0), (4000, 100)):
+@dataclass(frozen=True)
+class Machine:
+    """What one thread of this machine can do at most, measured.
+
+    Parameters
+    ----------
+    flops : float
+        Floating point operations a second in a product of large float32 matrices.
+    bandwidth : float
+        Bytes a second read from memory in a product of a large matrix with a vector.
+    """
+
+    flops: float
+    bandwidth: float
+
+    @classmethod
+    def measured(cls) -> Machine:
+        """Measure it."""
         generator = np.random.default_rng(0)
-        network: RandomModeNetwork | IndependentNetwork
-        if modes:
-            network = RandomModeNetwork.from_spectrum(
-                np.ones(modes), units=units, gain=3.0, generator=generator
+        square = generator.standard_normal((2048, 2048), dtype=np.float32)
+        out = np.empty_like(square)
+        flops = 2 * 2048**3 / best_time(partial(np.matmul, square, square, out=out), 3)
+        large = np.ones((8192, 8192), np.float32)  # 268 MB, larger than any cache
+        bandwidth = large.nbytes / best_time(partial(np.matmul, large, large[0]), 3)
+        return cls(flops, bandwidth)
+
+    def floor(self, units: int, modes: int) -> float:
+        """Least seconds of a Runge–Kutta step: operations of the products, or reading J.
+
+        Of two factors if they are cheaper than J; the nonlinearity is not counted. A matrix
+        that fits into the cache (16 MB) need not be read from memory.
+        """
+        numbers = min(2 * units * modes, units**2)
+        reading = 4.0 * numbers / self.bandwidth if 4 * numbers > CACHE else 0.0
+        return 4 * max(2.0 * numbers * TRAJECTORIES / self.flops, reading)
+
+
+def simulations(machine: Machine) -> list[str]:
+    """Unit-steps a second of the simulator beside the same method with dense couplings."""
+    torch_step = with_torch()
+    lines = [
+        f"Runge–Kutta steps of {TRAJECTORIES} trajectories, erf, float32, one thread; the same "
+        "method written plainly with dense J in numpy"
+        + (" and torch" if torch_step else " (torch is not installed)"),
+        f"one thread: {machine.flops / 1e9:.0f} GFLOP/s in large products, "
+        f"{machine.bandwidth / 1e9:.1f} GB/s from memory; floor: the larger of operations and "
+        "reading, without φ",
+        f"{'units':>6} {'modes':>6} {'ms numpy':>9} {'ms torch':>9} {'ms ours':>9} {'faster':>7}"
+        f" {'unit-steps/s':>13} {'ms floor':>9} {'of floor':>8}  how",
+    ]
+    for units in (1000, 4000, 16000):
+        generator = np.random.default_rng(0)
+        coupling = generator.standard_normal((units, units), dtype=np.float32)
+        coupling *= np.float32(3.0 / np.sqrt(units))
+        states = generator.standard_normal((units, TRAJECTORIES), dtype=np.float32)
+        repetitions = 3 if units < 16000 else 2
+        plain = best_time(partial(plain_step, coupling, states), repetitions)
+        torch_time = np.nan
+        if torch_step:
+            torch_time = best_time(partial(torch_step, coupling, states), repetitions)
+        for modes in (50, 500, units):
+            network: RandomModeNetwork | IndependentNetwork
+            if modes < units:
+                network = RandomModeNetwork.from_spectrum(
+                    np.ones(modes), units=units, gain=3.0, generator=generator
+                )
+            else:
+                network = IndependentNetwork(coupling, 3.0)
+            steps = STEPS if units < 16000 or modes < units else 4
+            seconds = time_of_a_step(network, states, steps, repetitions)
+            floor = machine.floor(units, modes)
+            how = "factored" if 2 * modes < units else "dense"
+            lines.append(
+                f"{units:6d} {modes:6d} {1e3 * plain:9.2f} {1e3 * torch_time:9.2f}"
+                f" {1e3 * seconds:9.2f} {plain / seconds:6.1f}×"
+                f" {units * TRAJECTORIES / seconds:13.3g} {1e3 * floor:9.2f}"
+                f" {floor / seconds:7.0%}  {how}"
             )
-        else:
-            network = IndependentNetwork.draw(units, 3.0, generator=generator)
-        run = partial(
-            simulate,
-            network,
-            trajectories=TRAJECTORIES,
-            burn_in=0,
-            duration=0.2 * STEPS,
-            sampling_interval=0.2 * STEPS,
-        )
-        seconds = best_time(lambda run=run: run(generator=np.random.default_rng(0)), 3)
-        seconds /= STEPS + 15  # five steps and ten half ones measure the step's error
-        coupling = network.dense()
-        states = np.ones((units, TRAJECTORIES), np.float32)
-        plain = best_time(partial(plain_step, coupling, states), 3)
-        lines.append(
-            f"{units:6d} {modes or 'all':>6} {1e3 * plain:14.2f} {1e3 * seconds:8.2f}"
-            f" {plain / seconds:6.1f}× {units * TRAJECTORIES / seconds:13.3g}"
-        )
     return lines
+
+
+def time_of_a_step(
+    network: RandomModeNetwork | IndependentNetwork,
+    states: np.ndarray,
+    steps: int,
+    repetitions: int,
+) -> float:
+    """Seconds of CPU time a Runge–Kutta step of the simulator takes."""
+    stepper = integrator(
+        network, NONLINEARITIES["erf"], states.shape, np.float32, 0.0, np.random.default_rng(0)
+    )
+    moved = states.copy()
+    return best_time(partial(stepper.advance, moved, 0.2, steps), repetitions) / steps
+
+
+def with_torch() -> Callable[[np.ndarray, np.ndarray], object] | None:
+    """The plain step in torch, where that is installed; its tensors share numpy's memory."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    torch.set_num_threads(1)
+    scale, h = float(np.sqrt(np.pi) / 2), 0.2
+
+    def step(coupling: np.ndarray, x: np.ndarray) -> object:
+        matrix, state = torch.from_numpy(coupling), torch.from_numpy(x)
+
+        def slope(value):  # type: ignore[no-untyped-def]
+            return matrix @ torch.erf(scale * value) - value
+
+        k1 = slope(state)
+        k2 = slope(state + h / 2 * k1)
+        k3 = slope(state + h / 2 * k2)
+        k4 = slope(state + h * k3)
+        return state + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+    return step
 
 
 def plain_step(coupling: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -128,6 +214,8 @@ def others() -> list[str]:
 
     states = np.random.default_rng(0).standard_normal((1500, TRAJECTORIES), dtype=np.float32)
     rates = np.empty_like(states)
+    scale = np.random.default_rng(1).lognormal(0, 0.5, 2000)
+    different = best_time(lambda: mean_field(1.0, 0.1, "erf", 1.0, target_scale=scale), 2)
     return [
         "Other parts, ms",
         f"  erf of 1500 × {TRAJECTORIES} states, scipy: {1e3 * best_time(lambda: erf(states)):.3f}",
@@ -135,16 +223,21 @@ def others() -> list[str]:
         f"{1e3 * best_time(lambda: NONLINEARITIES['erf'](states, out=rates)):.3f}",
         f"  tanh of the same: "
         f"{1e3 * best_time(lambda: NONLINEARITIES['tanh'](states, out=rates)):.3f}",
-        f"  mean_field(3.0, 0.1, 'erf'): {1e3 * best_time(lambda: mean_field()):.1f}",
-        f"  mean_field(3.0, 0.1, 'tanh'): "
-        f"{1e3 * best_time(lambda: mean_field(nonlinearity='tanh')):.1f}",
+        "Theory, single site and four-point function together, ms",
+        *(
+            f"  mean_field({gain:g}, 0.1, '{name}', {noise:g}): "
+            f"{1e3 * best_time(lambda g=gain, n=name, s=noise: mean_field(g, 0.1, n, s)):.1f}"
+            for name in ("erf", "tanh")
+            for gain, noise in ((1.5, 0.0), (3.0, 0.0), (1.0, 1.0))
+        ),
+        f"  the same of 2,000 units that differ, g = 1, noise 1: {1e3 * different:.1f}",
     ]
 
 
 def main() -> None:
     """Measure everything and write the table."""
     with threadpool_limits(limits=1):
-        blocks = [products(), simulations(), others()]
+        blocks = [simulations(Machine.measured()), products(), others()]
     head = f"Python {platform.python_version()}, numpy {np.__version__}, one thread, {processor()}"
     text = "\n\n".join(["\n".join(block) for block in [[head], *blocks]]) + "\n"
     print(text)
