@@ -113,7 +113,7 @@ def test_exponents_population_and_eigenvalues():
     figure = draw_chaos([chaos(), chaos("independent"), chaos("connectome")])
     check(figure)
     assert "random modes: 0.1, theory 0.12" in texts(figure)
-    axes = titled(figure, "Independent couplings: radius")
+    axes = titled(figure, "Independent couplings\nradius")
     assert "g = 1.5" in axes.get_title(loc="left")
     circle = axes.lines[1].get_xydata()
     assert np.allclose(np.hypot(*circle.T), 1.5)

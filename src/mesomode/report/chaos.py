@@ -177,4 +177,5 @@ def _eigenvalues(axes: Axes, network: Chaos) -> None:
     axes.set_aspect("equal")
     axes.set_xlabel("Re λ(J)")
     axes.set_ylabel("Im λ(J)")
-    axes.set_title(f"{title}: radius {number(float(np.abs(values).max()))}, g = {network.gain:.3g}")
+    radius = number(float(np.abs(values).max()))
+    axes.set_title(f"{title}\nradius {radius}, g = {network.gain:.3g}")

@@ -125,10 +125,15 @@ def draw_dynamics(networks: Sequence[Activity], example_units: int = 6) -> Figur
     -------
     matplotlib.figure.Figure
     """
-    title = "; ".join(
-        f"{variant_name(n.variant)}: {n.units:,} units, g = {n.gain:g}, σ² = {n.noise:g}, "
-        f"{n.trajectories} trajectories"
-        for n in networks
+    conditions: dict[str, list[str]] = {}
+    for n in networks:
+        text = (
+            f"{n.units:,} units, g = {n.gain:.4g}, σ² = {n.noise:g}, {n.trajectories} trajectories"
+        )
+        conditions.setdefault(text, []).append(variant_name(n.variant))
+    title = "\n".join(
+        text if len(conditions) == 1 else f"{', '.join(names)}: {text}"
+        for text, names in conditions.items()
     )
     figure = new_figure(11, 7 + 1.7 * len(networks), "Simulation beside mean-field theory")
     grid = figure.add_gridspec(
@@ -234,7 +239,8 @@ def _dimension(axes: Axes, networks: Sequence[Activity]) -> None:
         highest = np.nanmax([network.dimension, network.dimension_theory, 0])
         axes.text(place, highest, text + "\n", ha="center", va="bottom", fontsize=8)
     axes.set_xticks(
-        range(len(networks)), [f"{variant_name(n.variant)}\nN = {n.units:,}" for n in networks]
+        range(len(networks)),
+        ["\n".join([*variant_name(n.variant).split(" ", 1), f"N = {n.units:,}"]) for n in networks],
     )
     axes.set_xlim(-0.6, len(networks) - 0.4)
     dimensions = [d for n in networks for d in (n.dimension, n.dimension_theory)]
