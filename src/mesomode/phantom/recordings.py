@@ -118,7 +118,7 @@ class Session:
     neuropil: np.ndarray
     neuropil_weight: np.ndarray
     baseline: np.ndarray
-    eye: Eye | None
+    eye: Eye | None = None
 
     @property
     def cell_specimen_ids(self) -> np.ndarray:
