@@ -282,3 +282,30 @@ def test_a_measurement_is_that_of_the_single_measures():
     assert_allclose(found.participation_ratio, dimension.participation_ratio / 50)
     assert_allclose(found.squared_trace / found.squared_covariance, found.participation_ratio)
     assert np.isnan(found.step_error)
+
+
+def test_sizes_too_small_for_the_rank_are_left_out_of_that_ensemble(networks, tmp_path, caplog):
+    """Two modes of a hundred: four units cannot have so low a rank per unit, more can."""
+    settings = SETTINGS.model_copy(update={"scaling_units": [4, 60, 90, 120]})
+    low = np.zeros(80, np.float32)
+    low[:2] = [0.8, 0.4]
+    with open_store(networks[0]) as store:
+        dataset = store.load()
+        dataset["strength"] = ("component", low * np.float32(0.9 * 10 / np.sqrt(0.8)))
+        dataset.attrs.pop("mesomode")
+    write_store(tmp_path / "low.zarr", dataset, NETWORK, Provenance(step="test"))
+    with caplog.at_level("WARNING"):
+        parts = sizes([tmp_path / "low.zarr", networks[1]], tmp_path, settings)
+    assert "random_mode is left out at this size: a network of 4 units cannot have" in caplog.text
+    with open_store(parts[0], SIZE) as part:
+        assert np.isnan(part["variance"][0]).all() and np.isfinite(part["variance"][1]).all()
+    with open_store(
+        run(dynamics_scaling, sizes=parts, out=tmp_path / "scaling.zarr"), SCALING
+    ) as found:
+        scaling = found.load()
+    values = scaling["participation_ratio"].values[:, 0]
+    known = np.isfinite(values).all(axis=1)
+    assert 0 < known.sum() < 4
+    limit = extrapolate(np.repeat(scaling["units"].values[known], 3), values[known].ravel())
+    assert_allclose(scaling["participation_ratio_limit"][0], limit.value)
+    assert np.isfinite(scaling["participation_ratio_limit"][1])

@@ -26,6 +26,8 @@ TINY: dict[str, Any] = {
         "outer_folds": 2,
         "inner_folds": 2,
     },
+    "network": {"variants": ["random_mode", "independent"]},
+    "dynamics": {"scaling_units": [250, 300], "duration": 100.0},
 }
 """Configuration of the smallest run, merged over ``config.yaml``."""
 

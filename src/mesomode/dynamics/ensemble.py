@@ -54,6 +54,13 @@ class Draw:
     step_error: float
 
 
+NOTHING = Draw(
+    *(np.nan, np.nan, np.array([np.nan]), np.array([np.nan])),
+    *(np.nan,) * 7,
+)
+"""A network that could not be drawn."""
+
+
 def measure(
     network: Network,
     lag: ArrayLike,
@@ -219,12 +226,16 @@ def spread_times_units(units: ArrayLike, values: ArrayLike) -> float:
     Returns
     -------
     float
-        s, where the standard deviation is s/N; NaN for single draws.
+        s, where the standard deviation is s/N; NaN for single draws. Sizes with NaN do not
+        enter.
     """
     data = np.asarray(values, dtype=np.float64)
     if data.shape[1] < 2:
         return float("nan")
-    scaled = np.asarray(units, dtype=np.float64)[:, None] * data
+    known = np.isfinite(data).all(axis=1)
+    if not known.any():
+        return float("nan")
+    scaled = np.asarray(units, dtype=np.float64)[known, None] * data[known]
     return float(np.sqrt(np.mean(scaled.var(axis=1, ddof=1))))
 
 

@@ -106,6 +106,14 @@ EFFECTIVE_RANK = Schema(
     },
 )
 
+EXPECTED = (
+    "effective_rank",
+    "mean_field_variance",
+    "mean_field_participation_ratio",
+    "asymptotic_size",
+)
+"""What theory says of an ensemble."""
+
 
 @step
 def dynamics_size(
@@ -133,7 +141,7 @@ def dynamics_size(
     Raises
     ------
     DataError
-        A network cannot be used, or has too low a rank for so few units.
+        A network cannot be used.
     MemoryLimitError
         A simulation would not fit.
     SolverError
@@ -142,14 +150,22 @@ def dynamics_size(
     import numpy as np
     import xarray as xr
 
-    from mesomode.dynamics.ensemble import measure
+    from mesomode.dynamics.ensemble import NOTHING, measure
+    from mesomode.errors import DataError
     from mesomode.seeds import generator
 
     names, drawn, theories = [], [], []
     for path in networks:
         with open_store(path) as dataset:
             variant = str(dataset.attrs["variant"])
-            draw_network = _ensemble(dataset, units)
+            names.append(variant)
+            try:
+                draw_network = _ensemble(dataset, units)
+            except DataError as error:  # the other ensembles and sizes are of use all the same
+                logger.warning("%s is left out at this size: %s", variant, error)
+                drawn.append([NOTHING] * settings.scaling_draws)
+                theories.append(dict.fromkeys(EXPECTED, np.nan))
+                continue
         draws: list[Draw] = []
         for index in range(settings.scaling_draws):
             source = generator(seed, "dynamics_size", variant, str(units), str(index))
@@ -163,7 +179,6 @@ def dynamics_size(
             ", ".join(f"{draw.participation_ratio:.4g}" for draw in draws),
             theory["mean_field_participation_ratio"],
         )
-        names.append(variant)
         drawn.append(draws)
         theories.append(theory)
     fields = {
@@ -392,12 +407,7 @@ def _theory(network: Network, settings: Settings) -> dict[str, float]:
 
     inverse = network.inverse_effective_rank
     rank = 1.0 / inverse if inverse else np.inf
-    result = {
-        "effective_rank": rank,
-        "mean_field_variance": np.nan,
-        "mean_field_participation_ratio": np.nan,
-        "asymptotic_size": np.nan,
-    }
+    result = dict.fromkeys(EXPECTED, np.nan) | {"effective_rank": rank}
     if nonlinearity_named(settings.nonlinearity).odd:
         theory = mean_field(network.gain, rank, settings.nonlinearity, settings.noise)
         result["mean_field_variance"] = theory.activity_variance
@@ -425,12 +435,13 @@ def _theory_of_ranks(
 
 
 def _limit(units: np.ndarray, values: np.ndarray) -> tuple[float, float, float]:
-    """Value at N → ∞, its error, and the slope; NaN for one size or without activity."""
+    """Value at N → ∞, its error, and the slope; NaN for one size with activity, or none."""
     import numpy as np
 
     from mesomode.dynamics.ensemble import extrapolate
 
-    if len(units) < 2 or not np.isfinite(values).all():
+    known = np.isfinite(values).all(axis=1)
+    if known.sum() < 2:
         return np.nan, np.nan, np.nan
-    limit = extrapolate(np.repeat(units, values.shape[1]), values.ravel())
+    limit = extrapolate(np.repeat(units[known], values.shape[1]), values[known].ravel())
     return limit.value, limit.error, limit.slope
