@@ -57,7 +57,7 @@ def rule_uses(rules: Path) -> dict[str, Uses]:
     """
     uses = {}
     for file in sorted(rules.glob("*.smk")):
-        parts = re.split(r"^\s*rule (\w+):$", file.read_text(), flags=re.MULTILINE)
+        parts = re.split(r"^\s*(?:rule|checkpoint) (\w+):$", file.read_text(), flags=re.MULTILINE)
         for name, body in zip(parts[1::2], parts[2::2], strict=True):
             uses[name] = Uses(
                 sections=tuple(re.findall(r"PLAN\.settings\(\s*\"(\w+)\"", body)),
@@ -165,7 +165,9 @@ def rule_stages(rules: Path) -> dict[str, str]:
     return {
         rule: file.stem.partition("_")[2]
         for file in sorted(rules.glob("*.smk"))
-        for rule in re.findall(r"^\s*rule (\w+):$", file.read_text(), flags=re.MULTILINE)
+        for rule in re.findall(
+            r"^\s*(?:rule|checkpoint) (\w+):$", file.read_text(), flags=re.MULTILINE
+        )
     }
 
 

@@ -38,6 +38,7 @@ class Plan:
         self.values: dict[str, Any] = self.config.model_dump(mode="json")
         self.source: str = self.values["source"]
         self._check_connectome()
+        self._check_sessions()
         if self.values["atlas"]["regions"] is None:
             self.values["atlas"]["regions"] = self._default_regions()
         if self.values["connectome"]["smoothing"] is None:
@@ -61,6 +62,26 @@ class Plan:
                 why=f"connectome.models is [{', '.join(fitted)}]",
                 remedy=f"add {wanted} to connectome.models, or choose another network.connectome; "
                 "all keys are explained in workflow/reference/config.md",
+            )
+
+    def _check_sessions(self) -> None:
+        """Refuse sessions both named and described, or neither."""
+        fetch = self.values["fetch"]
+        keys = [key for key in fetch if key.startswith("session_")] + ["most_sessions"]
+        used = [key for key in keys if fetch[key]]
+        if fetch["sessions"] is None and not used:
+            raise ConfigError(
+                "it is not said which two-photon sessions are wanted",
+                where="fetch.sessions",
+                why="null means all that fit, and nothing is asked of them: hundreds of GB",
+                remedy=f"set at least one of {', '.join(keys)}",
+            )
+        if fetch["sessions"] is not None and used:
+            raise ConfigError(
+                "two-photon sessions are both named and described",
+                where=", ".join(f"fetch.{key}" for key in used),
+                why=f"fetch.sessions names {len(fetch['sessions'])}",
+                remedy="set fetch.sessions to null, or the others to null",
             )
 
     def _raw_name(self) -> str:
@@ -106,14 +127,29 @@ class Plan:
 
     @property
     def sessions(self) -> list[int | str]:
-        """Ids of the two-photon sessions of this run, then names of recordings of one's own."""
+        """Ids of the two-photon sessions of this run, then names of recordings of one's own.
+
+        Sessions that are only described are known once the lists have been fetched (`selects`).
+        """
         own = list(self.values["recordings"]["files"])
         if self.source == "allen":
-            return [*self.values["fetch"]["sessions"], *own]
+            return [*(self.values["fetch"]["sessions"] or ()), *own]
         from mesomode.phantom.presets import FIRST_SESSION
 
         count = self.values["phantom"]["sessions"]
         return [*(FIRST_SESSION + number for number in range(count)), *own]
+
+    @property
+    def selects(self) -> bool:
+        """Whether the sessions are described, not named."""
+        return self.source == "allen" and self.values["fetch"]["sessions"] is None
+
+    def sessions_in(self, manifest: str | Path) -> list[int | str]:
+        """The same as `sessions`, with those that the manifest of the recordings lists."""
+        if not self.selects:
+            return self.sessions
+        entries = json.loads(Path(manifest).read_text())["sessions"]
+        return [*(entry["experiment_id"] for entry in entries), *self.sessions]
 
     def own_file(self, wildcards: Any) -> str:
         """Path of the recording of one's own that the wildcard ``session`` names."""

@@ -171,3 +171,91 @@ def test_the_published_ontology_is_whole(shared_data: Path) -> None:
     assert len(cleaned) >= 1300
     tree = StructureTree(cleaned)
     assert tree["VISp"]["rgb_triplet"] == [8, 133, 140]
+
+
+def session_row(identifier: int, kind: str = "A", **changes: Any) -> dict[str, Any]:
+    """A record of OphysExperiment, in VISp at 175 um, Cux2, with events."""
+    drivers = changes.pop("lines", ["Cux2-CreERT2", "Camk2a-tTA"])
+    lines = [{"name": name, "transgenic_line_type_name": "driver"} for name in drivers]
+    lines.append({"name": "Ai93", "transgenic_line_type_name": "reporter"})
+    events = {"well_known_file_type": {"name": "ObservatoryEventsFile"}, "download_link": "/x"}
+    return {
+        "id": identifier,
+        "stimulus_name": f"three_session_{kind}" if len(kind) < 3 else kind,
+        "experiment_container_id": 1,
+        "experiment_container": {"failed": changes.pop("failed", False)},
+        "imaging_depth": changes.pop("depth", 175),
+        "targeted_structure": {"acronym": changes.pop("area", "VISp")},
+        "specimen": {"donor": {"transgenic_lines": lines}},
+        "well_known_files": [events] if changes.pop("events", True) else [],
+        "fail_eye_tracking": changes.pop("blind", False),
+    }
+
+
+SESSIONS = [
+    session_row(7, "C2"),
+    session_row(1),
+    session_row(2, "B"),
+    session_row(3, area="VISl"),
+    session_row(4, depth=375),
+    session_row(5, lines=["Rorb-IRES2-Cre"]),
+    session_row(6, events=False, blind=True),
+    session_row(8, failed=True),
+    session_row(9, "OPHYS_1_images_A"),
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kept"),
+    [
+        ({}, [1, 2, 3, 4, 5, 6, 7]),
+        ({"areas": ("VISl",)}, [3]),
+        ({"depths_um": (300, 400)}, [4]),
+        ({"depths_um": (175, 175), "areas": ("VISp",)}, [1, 2, 5, 6, 7]),
+        ({"lines": ("Rorb-IRES2-Cre",)}, [5]),
+        ({"stimuli": ("natural_scenes", "spontaneous")}, [2]),
+        ({"stimuli": ("natural_movie_one",), "areas": ("VISp",), "most": 2}, [1, 2]),
+        ({"stimuli": ("locally_sparse_noise_8deg",)}, [7]),
+        ({"needs": ("events",)}, [1, 2, 3, 4, 5, 7]),
+        ({"needs": ("eye tracking",), "most": 3}, [1, 2, 3]),
+    ],
+)
+def test_sessions_are_selected_and_reasons_given(wanted: dict[str, Any], kept: list[int]) -> None:
+    judged = catalogue.select_sessions(SESSIONS, catalogue.SessionCriteria(**wanted))
+    assert [fact["experiment_id"] for fact in judged] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [fact["experiment_id"] for fact in judged if not fact["reason"]] == kept
+    reasons = {fact["experiment_id"]: fact["reason"] for fact in judged}
+    assert "failed the quality control" in reasons[8]
+
+
+def test_all_reasons_against_a_session_are_named() -> None:
+    wanted = catalogue.SessionCriteria(
+        areas=("VISl",), depths_um=(100, 200), stimuli=("drifting_gratings",), needs=("events",)
+    )
+    odd = session_row(6, "B", depth=275, events=False)
+    (*_, fact) = catalogue.select_sessions([SESSIONS[3], odd], wanted)
+    assert fact["reason"] == "area VISp; depth 275 um; no drifting_gratings; no events"
+    assert fact["session_type"] == "three_session_B" and fact["lines"] == [
+        "Camk2a-tTA",
+        "Cux2-CreERT2",
+    ]
+    enough = catalogue.select_sessions(SESSIONS, catalogue.SessionCriteria(most=1))
+    assert enough[1]["reason"] == "1 others are enough"
+
+
+def test_criteria_that_nothing_can_meet_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"(?s)'VISpp'.*session_areas.*did you mean VISp"):
+        catalogue.select_sessions(SESSIONS, catalogue.SessionCriteria(areas=("VISpp",)))
+    with pytest.raises(ConfigError, match=r"(?s)'natural_scene'.*did you mean natural_scenes"):
+        catalogue.select_sessions(SESSIONS, catalogue.SessionCriteria(stimuli=("natural_scene",)))
+    nobody = catalogue.SessionCriteria(areas=("VISl",), stimuli=("natural_scenes",))
+    with pytest.raises(DataError, match=r"(?s)no two-photon session fits.*e\.g\. 1: area VISp"):
+        catalogue.select_sessions(SESSIONS, nobody)
+    with pytest.raises(DataError, match="none of Visual Coding"):
+        catalogue.select_sessions(SESSIONS[-1:], catalogue.SessionCriteria())
+
+
+def test_records_of_the_phantom_are_understood(world: Path) -> None:
+    rows = json.loads((world / "observatory/ophys_experiments.json").read_text())
+    judged = catalogue.select_sessions(rows, catalogue.SessionCriteria(lines=("Cux2-CreERT2",)))
+    assert judged and all(fact["area"] and fact["depth_um"] for fact in judged)

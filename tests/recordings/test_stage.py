@@ -1,12 +1,15 @@
 """The step: a session with a known answer, absent parts, refusals."""
 
+import csv
+import json
+
 import h5py
 import numpy as np
 import pytest
 
 from mesomode.errors import DataError
 from mesomode.recordings.settings import Settings
-from mesomode.recordings.stage import SCHEMA, STIMULI, recordings
+from mesomode.recordings.stage import SCHEMA, STIMULI, recordings, session_table
 from mesomode.steps import run_step
 from mesomode.store import open_store, verify_store
 from tests.recordings.conftest import write_session
@@ -172,3 +175,79 @@ def test_all_kinds_of_stimuli_go_through(tmp_path):
     first = store.isel(trial=store["trial_stimulus"].values == STIMULI.index("natural_scenes"))
     expected = traces[start[0] : start[0] + 15].mean(axis=0)
     np.testing.assert_allclose(first["trial_response"].values[0], expected, atol=1e-6)
+
+
+def test_the_table_of_sessions_says_who_was_kept_what_is_lacking_and_why_others_were_not(
+    tmp_path, made_session
+):
+    events = np.zeros((30 + 90 * 159 + 120, 20), "f4")
+    events[::7, 1:] = np.random.default_rng(0).random((2066, 19))
+    one = tmp_path / "one.zarr"
+    run_step(recordings, raw=made_session(events=events), out=one, settings=Settings(), threads=1)
+    manifest = tmp_path / "recordings.json"
+    judged = {"session_type": "three_session_B", "area": "VISl", "depth_um": 350, "lines": ["Rorb"]}
+    manifest.write_text(
+        json.dumps(
+            {
+                "judged": [
+                    {"experiment_id": "one", "reason": "", **judged},
+                    {"experiment_id": 7, "reason": "area VISl; no events", **judged},
+                ]
+            }
+        )
+    )
+    out = tmp_path / "sessions.csv"
+    run_step(session_table, manifest=manifest, recordings=[one], out=out)
+    with open(out, newline="") as file:
+        kept, left = csv.DictReader(file)
+    assert kept["session"] == "one" and kept["kept"] == "yes"
+    assert "running_speed" in kept["lacks"] and "natural_scenes" in kept["lacks"]
+    assert "events" not in kept["lacks"].split()
+    assert kept["units"] == kept["units_used"] == "20" and kept["reason"] == ""
+    assert 0.4 < float(kept["drifting_gratings_tuned"]) < 0.6
+    assert float(kept["drifting_gratings_reliability"]) > 0.9
+    assert left["kept"] == "no" and left["reason"] == "area VISl; no events"
+    assert left["area"] == "VISl" and left["units"] == ""
+
+
+def test_dff_and_events_are_summarised_side_by_side(tmp_path, made_session):
+    rng = np.random.default_rng(3)
+    frames = 30 + 90 * 159 + 120
+    events = (rng.random((frames, 20)) < 0.05).astype("f4")
+    both = analysed(tmp_path, made_session(events=events), longest_lag_s=2.0)
+    assert both["trace"].values.tolist() == [0, 1]
+    assert both["trace_participation_ratio"].values[0] == both["participation_ratio"].item()
+    assert both["trace_tuned_fraction"].values[0, 0] == both["tuned_fraction"].item()
+    # the events know nothing of the gratings
+    assert both["trace_tuned_fraction"].values[1, 0] < 0.2
+    assert both["trace_participation_ratio"].values[1] > 15
+    alone = analysed(tmp_path, made_session(events=events), signal="events", longest_lag_s=2.0,
+                     bin_s=0.5)  # fmt: skip
+    for name in ("participation_ratio", "reliability", "noise_ceiling"):
+        np.testing.assert_allclose(
+            alone[f"trace_{name}"].values[1], both[f"trace_{name}"].values[1], rtol=1e-6
+        )
+    assert alone["tuned_fraction"].item() == both["trace_tuned_fraction"].values[1, 0]
+
+
+def test_courses_around_the_onset_rise_with_the_response(store):
+    offset = store["offset"].values
+    assert offset[0] == pytest.approx(-0.5) and offset[15] == 0
+    course = store["aligned_response"].values[0]  # 0 degrees: unit 0 prefers it
+    before, during = course[offset < 0, 0].mean(), course[(offset >= 0) & (offset < 2), 0].mean()
+    assert during - before == pytest.approx(2.5, abs=0.15)
+    assert course[offset > 2.1, 0].mean() == pytest.approx(before, abs=0.15)
+
+
+def test_noise_correlations_and_ceilings_of_a_session_with_a_known_answer(store):
+    tuned = store["tuning_p_value"].values[0] < 0.01
+    # 60 frames of noise of variance one are averaged in a trial
+    np.testing.assert_allclose(store["noise_variance"].values[0], 1 / 60, rtol=0.35)
+    assert store["noise_ceiling"].values[0, :10].min() > 0.97
+    assert store["reliability"].values[0, :10].min() > 0.9
+    assert abs(np.median(store["noise_ceiling"].values[0, ~tuned])) < 0.9
+    assert abs(store["noise_correlation_mean"].item()) < 0.03
+    # cosines of the angle and the same blank: two or three directions
+    assert 1 < store["signal_dimension"].item() < 3.2
+    matrix = store["signal_correlation"].values[0]
+    assert matrix[0, 5] < matrix[0, 1]

@@ -44,7 +44,7 @@ def allen_run(finished_run, allensdk_python, tmp_path_factory):
             "source": "allen",
             "access": access,
             "atlas": {"regions": regions},
-            "fetch": {"sessions": sessions, "transgenic_lines": "any"},
+            "fetch": {"sessions": sessions, "transgenic_lines": "any", "cell_specimens": True},
             # lambda and its grid default to other values for the phantom
             "connectome": used["connectome"],
         }

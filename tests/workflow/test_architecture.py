@@ -61,7 +61,7 @@ def is_or_below(module: str, parent: str) -> bool:
 
 def rules_of(file: Path) -> dict[str, str]:
     """Text of each rule of a rule file."""
-    parts = re.split(r"^\s*rule (\w+):$", file.read_text(), flags=re.MULTILINE)
+    parts = re.split(r"^\s*(?:rule|checkpoint) (\w+):$", file.read_text(), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 

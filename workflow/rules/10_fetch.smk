@@ -5,7 +5,10 @@ import os
 
 ENVIRONMENT = ".envs/allensdk"
 TRACING_KEYS = ("resolution_um", "regions", "transgenic_lines")
-RECORDING_KEYS = ("sessions", "cell_specimens")
+RECORDING_KEYS = [
+    *("sessions", "cell_specimens", "session_areas", "session_depths_um", "session_lines"),
+    *("session_stimuli", "session_needs", "most_sessions"),
+]
 TRACING_MANIFEST = f"{RAW}/tracing{PLAN.selection(*TRACING_KEYS)}.json"
 CONNECTIVITY = f"{RAW}/connectivity{PLAN.selection(*TRACING_KEYS)}.h5"
 RECORDINGS_MANIFEST = f"{RAW}/recordings{PLAN.selection(*RECORDING_KEYS)}.json"
@@ -99,7 +102,8 @@ else:
             "mesomode fetch-tracing --out {output.manifest}"
             ' --settings {params.settings:q} --access "$MESOMODE_ACCESS" --log {log}'
 
-    rule fetch_recordings:
+    # a checkpoint: which sessions there are may be known only afterwards
+    checkpoint fetch_recordings:
         input:
             # not read: the services are asked by one job at a time
             after=ancient(TRACING_MANIFEST),

@@ -2,14 +2,8 @@
 
 # what is measured does not depend on which other recordings there are
 ANALYSIS = [key for key in PLAN.values["recordings"] if key != "files"]
-OWN = f"{RUN}/recordings/own/{{session}}.h5"
 
-
-def session_file(wildcards):
-    return SESSION if wildcards.session.isdigit() else OWN
-
-
-TARGETS += expand(f"{RUN}/recordings/{{session}}.zarr", session=PLAN.sessions)
+TARGETS += [session_stores, f"{RUN}/recordings/sessions.csv"]
 
 
 rule own_recording:
@@ -17,7 +11,7 @@ rule own_recording:
         file=PLAN.own_file,
         tables=PLAN.own_tables,
     output:
-        file=OWN,
+        file=OWN_RECORDING,
     log:
         f"{RUN}/logs/own_recording_{{session}}.log",
     benchmark:
@@ -66,3 +60,34 @@ rule recordings:
     shell:
         "mesomode recordings --raw {input.raw} --out {output.store}"
         " --settings {params.settings:q} --seed {params.seed} --threads {threads} --log {log}"
+
+
+rule session_table:
+    input:
+        manifest=RECORDINGS_MANIFEST,
+        recordings=session_stores,
+    output:
+        csv=report(
+            f"{RUN}/recordings/sessions.csv",
+            caption="../report/sessions.rst",
+            category="6 Recordings",
+            labels={"figure": "Sessions"},
+        ),
+    log:
+        f"{RUN}/logs/session_table.log",
+    benchmark:
+        f"{RUN}/benchmarks/session_table.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        code=PLAN.code("recordings"),
+    message:
+        "Listing the sessions"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode session-table --manifest {input.manifest} --out {output.csv}"
+        " $(for store in {input.recordings}; do echo --recordings $store; done)"
+        " --log {log}"

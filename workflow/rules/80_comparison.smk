@@ -12,7 +12,7 @@ TARGETS += [f"{RUN}/comparison.zarr", f"{RUN}/comparison/similarity.zarr"]
 rule comparison:
     input:
         dynamics=expand(f"{RUN}/dynamics/{{variant}}.zarr", variant=NETWORKS),
-        recordings=expand(f"{RUN}/recordings/{{session}}.zarr", session=PLAN.sessions),
+        recordings=session_stores,
     output:
         store=directory(f"{RUN}/comparison.zarr"),
     log:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -259,6 +260,151 @@ def wanted_session(rows: Iterable[Row], experiment_id: int) -> Row:
         why=f"none of {len(visual_coding)} Visual Coding sessions",
         remedy=f"did you mean {' or '.join(near)}?" if near else "see ophys_experiments.json",
     )
+
+
+SESSION_STIMULI = {
+    "three_session_A": ("drifting_gratings", "natural_movie_one", "natural_movie_three"),
+    "three_session_B": ("static_gratings", "natural_scenes", "natural_movie_one"),
+    "three_session_C": ("locally_sparse_noise", "natural_movie_one", "natural_movie_two"),
+    "three_session_C2": (
+        "locally_sparse_noise_4deg",
+        "locally_sparse_noise_8deg",
+        "natural_movie_one",
+        "natural_movie_two",
+    ),
+}
+"""What the sessions of each type show, beside a grey screen (`spontaneous`)."""
+
+
+@dataclass(frozen=True)
+class SessionCriteria:
+    """Which two-photon sessions are wanted; None: any.
+
+    Parameters
+    ----------
+    areas : tuple of str, optional
+        Acronyms of the areas that were imaged.
+    depths_um : tuple of (least, most), optional
+    lines : tuple of str, optional
+        Names of driver lines, such as ``"Cux2-CreERT2"``.
+    stimuli : tuple of str, optional
+        Stimuli that the session must show, all of them.
+    needs : tuple of str
+        ``"events"``, ``"eye tracking"``: what must have been published of it.
+    most : int, optional
+        Number of sessions, those with the lowest ids.
+    """
+
+    areas: tuple[str, ...] | None = None
+    depths_um: tuple[int, int] | None = None
+    lines: tuple[str, ...] | None = None
+    stimuli: tuple[str, ...] | None = None
+    needs: tuple[str, ...] = ()
+    most: int | None = None
+
+
+def session_facts(row: Row) -> dict[str, Any]:
+    """What a raw record says of a two-photon session, in the terms of `SessionCriteria`."""
+    lines = ((row.get("specimen") or {}).get("donor") or {}).get("transgenic_lines") or ()
+    kind = str(row["stimulus_name"])
+    return {
+        "experiment_id": int(row["id"]),
+        "session_type": kind,
+        "area": (row.get("targeted_structure") or {}).get("acronym"),
+        "depth_um": row.get("imaging_depth"),
+        "lines": sorted(
+            line["name"] for line in lines if line.get("transgenic_line_type_name") == "driver"
+        ),
+        "stimuli": [*SESSION_STIMULI.get(kind, ()), "spontaneous"],
+    }
+
+
+def select_sessions(rows: Iterable[Row], wanted: SessionCriteria) -> list[dict[str, Any]]:
+    """Judge every two-photon session of Visual Coding.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        Raw records of OphysExperiment.
+    wanted : SessionCriteria
+
+    Returns
+    -------
+    list of dict
+        `session_facts` and ``reason``, why it is not wanted; empty: it is. Sorted by id.
+
+    Raises
+    ------
+    ConfigError
+        An area, line or stimulus that no session has.
+    DataError
+        No session is wanted.
+    """
+    rows = sorted((r for r in rows if str(r["stimulus_name"]) in SESSION_STIMULI), key=_id_of)
+    found = [session_facts(row) for row in rows]
+    for key, names, has in (
+        ("session_areas", wanted.areas, lambda fact: [fact["area"]]),
+        ("session_lines", wanted.lines, lambda fact: fact["lines"]),
+        ("session_stimuli", wanted.stimuli, lambda fact: fact["stimuli"]),
+    ):
+        _check_known(f"fetch.{key}", names or (), {name for fact in found for name in has(fact)})
+    kept = 0
+    for row, fact in zip(rows, found, strict=True):
+        fact["reason"] = "; ".join(_objections(row, fact, wanted))
+        if not fact["reason"] and wanted.most is not None and kept >= wanted.most:
+            fact["reason"] = f"{wanted.most} others are enough"
+        kept += not fact["reason"]
+    if not kept:
+        raise DataError(
+            "no two-photon session fits",
+            where="config keys fetch.session_areas, …_depths_um, …_lines, …_stimuli, …_needs",
+            why=f"none of {len(found)}; e.g. {found[0]['experiment_id']}: {found[0]['reason']}"
+            if found
+            else "the list of sessions has none of Visual Coding",
+            remedy="ask for less, or name sessions in fetch.sessions",
+        )
+    return found
+
+
+def _id_of(row: Row) -> int:
+    return int(row["id"])
+
+
+def _objections(row: Row, fact: Mapping[str, Any], wanted: SessionCriteria) -> list[str]:
+    """Why a session is not wanted."""
+    against = []
+    container = row.get("experiment_container") or {}
+    if container.get("failed"):
+        against.append("its container failed the quality control")
+    if wanted.areas is not None and fact["area"] not in wanted.areas:
+        against.append(f"area {fact['area']}")
+    if wanted.depths_um is not None:
+        least, most = wanted.depths_um
+        if fact["depth_um"] is None or not least <= fact["depth_um"] <= most:
+            against.append(f"depth {fact['depth_um']} um")
+    if wanted.lines is not None and not set(wanted.lines) & set(fact["lines"]):
+        against.append(f"line {', '.join(fact['lines']) or 'unknown'}")
+    lacking = [name for name in wanted.stimuli or () if name not in fact["stimuli"]]
+    if lacking:
+        against.append(f"no {', '.join(lacking)}")
+    if "events" in wanted.needs and well_known_file(row, "ObservatoryEventsFile") is None:
+        against.append("no events")
+    if "eye tracking" in wanted.needs and row.get("fail_eye_tracking") is not False:
+        against.append("no eye tracking")
+    return against
+
+
+def _check_known(key: str, names: Iterable[str], known: set[str | None]) -> None:
+    present = sorted(name for name in known if name)
+    for name in names:
+        if name not in present:
+            near = difflib.get_close_matches(name, present, n=3, cutoff=0.5)
+            raise ConfigError(
+                f"no two-photon session has {name!r}",
+                where=f"config key {key}",
+                why=f"there are {', '.join(present)}",
+                remedy=f"did you mean {' or '.join(near)}?" if near else "",
+            )
 
 
 def well_known_file(row: Row, kind: str) -> str | None:

@@ -87,7 +87,10 @@ def prime_connectivity(
 
 
 def prime_observatory(
-    access: Access, root: Path, sessions: Sequence[int], cell_specimens: bool = False
+    access: Access,
+    root: Path,
+    sessions: Sequence[int] | catalogue.SessionCriteria,
+    cell_specimens: bool = False,
 ) -> dict[str, Any]:
     """Fill ``root/observatory`` as allensdk's BrainObservatoryCache lays it out.
 
@@ -97,15 +100,16 @@ def prime_observatory(
         Leave to use the network.
     root : Path
         Folder of the raw data.
-    sessions : sequence of int
-        Ids of the ophys experiments wanted.
+    sessions : sequence of int, or SessionCriteria
+        Ids of the ophys experiments wanted, or what they must be like.
     cell_specimens : bool
         Whether to fetch the list of all cells, too.
 
     Returns
     -------
     dict
-        The manifest; a session without a file of events has ``null`` there.
+        The manifest; a session without a file of events has ``null`` there. ``judged`` holds
+        each session that was considered, with the reason why it is left out, if any.
     """
     folder = root / "observatory"
     lists = {
@@ -118,6 +122,10 @@ def prime_observatory(
     for path, query in lists.items():
         _rows(access, query, path)
     rows = read_json(folder / "ophys_experiments.json")
+    judged: list[dict[str, Any]] = []
+    if isinstance(sessions, catalogue.SessionCriteria):
+        judged = catalogue.select_sessions(rows, sessions)
+        sessions = [fact["experiment_id"] for fact in judged if not fact["reason"]]
     resources, entries = [], []
     for experiment in dict.fromkeys(sessions):
         row = catalogue.wanted_session(rows, experiment)
@@ -137,6 +145,7 @@ def prime_observatory(
     return {
         **_manifest(root, [*lists, *(resource.path for resource in resources)]),
         "sessions": entries,
+        **({"judged": judged} if judged else {}),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from mesomode.errors import ConfigError
@@ -66,11 +67,24 @@ def fetch_recordings(*, out: Output, settings: Settings, access: str = "{}") -> 
     access : str
         The config section ``access`` as JSON: how the network is reached.
     """
+    from mesomode.fetch.catalogue import SessionCriteria
     from mesomode.fetch.priming import prime_observatory
 
+    wanted: Sequence[int] | SessionCriteria = settings.sessions or ()
+    if settings.sessions is None:
+        wanted = SessionCriteria(
+            areas=settings.session_areas,
+            depths_um=settings.session_depths_um,
+            lines=settings.session_lines,
+            stimuli=settings.session_stimuli,
+            needs=settings.session_needs,
+            most=settings.most_sessions,
+        )
     with _leave(access) as leave:
-        manifest = prime_observatory(leave, out.parent, settings.sessions, settings.cell_specimens)
+        manifest = prime_observatory(leave, out.parent, wanted, settings.cell_specimens)
     write_json(out, manifest)
+    if judged := manifest.get("judged"):
+        logger.info("%d of %d sessions are wanted", len(manifest["sessions"]), len(judged))
     for session in manifest["sessions"]:
         if session["events"] is None:
             logger.warning("session %d has no file of events", session["experiment_id"])

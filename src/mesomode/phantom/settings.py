@@ -36,7 +36,7 @@ class Settings(SettingsBase):
     density is garbage and the data mask says so."""
 
     sessions: int = Field(default=2, ge=1, le=12)
-    """Number of two-photon sessions."""
+    """Number of two-photon sessions, of the types below in turn."""
 
     session_types: tuple[SessionType, ...] = Field(
         default=("three_session_A", "three_session_B"), min_length=1, max_length=4
