@@ -5,7 +5,6 @@ report: "../report/workflow.rst"
 
 
 FIGURES = ["atlas", "injections", "coverage", "network", "dynamics", "comparison"]
-FIGURES += expand("session_{session}", session=PLAN.sessions)
 # connectomes that the table of key numbers covers
 MODELS = CONNECTOMES or [CONNECTOME]
 # the model whose projections are shown, and what else is known of them
@@ -21,6 +20,7 @@ FIGURES += [*TRUTH, *VALIDATION]
 FIGURES += ["chaos", *BY_SIZE, *BY_RANK]
 
 TARGETS += expand(f"{RUN}/figures/{{name}}.{{suffix}}", name=FIGURES, suffix=["png", "svg"])
+TARGETS += [session_figures]
 TARGETS += [f"{RUN}/summary.csv", f"{RUN}/summary.html"]
 TARGETS += [f"{RUN}/dynamics/table.csv", f"{RUN}/dynamics/table.html"]
 
@@ -631,7 +631,7 @@ rule summary:
         connectome=expand(f"{RUN}/connectome/{{model}}.zarr", model=MODELS),
         network=expand(f"{RUN}/network/{{variant}}.zarr", variant=NETWORKS),
         dynamics=expand(f"{RUN}/dynamics/{{variant}}.zarr", variant=NETWORKS),
-        recordings=expand(f"{RUN}/recordings/{{session}}.zarr", session=PLAN.sessions),
+        recordings=session_stores,
         comparison=f"{RUN}/comparison.zarr",
     output:
         csv=f"{RUN}/summary.csv",
