@@ -8,6 +8,7 @@ _PLACES = {
     "critical_gain": "theory",
     "largest_lyapunov_exponent": "theory",
     "mean_field": "theory",
+    "overlap_mean_field": "theory",
     "simulate": "simulation",
 }
 
@@ -17,6 +18,7 @@ __all__ = [
     "critical_gain",
     "largest_lyapunov_exponent",
     "mean_field",
+    "overlap_mean_field",
     "simulate",
 ]
 

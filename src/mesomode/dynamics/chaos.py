@@ -30,12 +30,16 @@ STEP = 0.02
 LARGEST_GAIN = 1e3
 
 
-class Site(Protocol):
-    """What is needed of a mean-field solution."""
+class Solution(Protocol):
+    """What every mean-field solution tells."""
 
     @property
     def gain(self) -> float:
         """Coupling gain g."""
+
+    @property
+    def noise(self) -> float:
+        """Variance σ² of the white noise."""
 
     @property
     def last_lag(self) -> float:
@@ -45,15 +49,15 @@ class Site(Protocol):
     def loop_gain(self) -> float:
         """g²⟨φ'⟩²."""
 
-    @property
-    def noise(self) -> float:
-        """Variance σ² of the white noise."""
-
     def autocovariance(self, lag: NDArray) -> NDArray[np.float64]:
         """C_x(τ)."""
 
     def activity_autocovariance(self, lag: NDArray) -> NDArray[np.float64]:
         """C_φ(τ)."""
+
+
+class Site(Solution, Protocol):
+    """Solution that tells how perturbations grow."""
 
     def slope_autocovariance(self, lag: NDArray) -> NDArray[np.float64]:
         """E[φ'(x(t)) φ'(x(t + τ))]."""

@@ -5,8 +5,6 @@ time constant, obeys (1 + ω²) Δ(ω) = g² C(ω), where C is the autocovarianc
 that Δ itself causes. In time, Δ is C convolved with g² exp(−|τ|)/2. The equation is iterated
 with mixing after Anderson; unlike the potential method this needs nothing of C but that it
 can be calculated from Δ, so that units may differ and have noise at once.
-
-Source: Anderson, J. ACM 12, 547 (1965), for the mixing.
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.signal import lfilter
 
+from mesomode.dynamics.mixing import AndersonMixing
 from mesomode.dynamics.nonlinearity import Nonlinearity
 from mesomode.errors import SolverError
 
@@ -27,9 +26,6 @@ STEP = 0.05
 TOLERANCE = 1e-11
 """Largest change of the last iteration, as a share of the variance."""
 ITERATIONS = 3000
-MEMORY = 6
-"""Number of earlier iterations that Anderson mixing combines."""
-DAMPING = 0.5
 FAR = 1e-11
 """Share of the variance below which the autocovariance at the last lag must be."""
 LONGEST = 20_000.0
@@ -122,27 +118,20 @@ def solve_by_iteration(gain: float, activity: Activity, *, start: Curve, rate: f
 def _fixed_point(
     gain: float, activity: Activity, lag: NDArray, values: NDArray
 ) -> tuple[NDArray[np.float64], float, int]:
-    states: list[NDArray] = []
-    changes: list[NDArray] = []
+    mixing = AndersonMixing()
     for iteration in range(ITERATIONS):
         curve, loop = activity(lag, values)
         tail = np.sqrt(max(1.0 - loop, 1e-4))
         change = gain**2 * _filtered(curve, float(tail)) - values
         if np.abs(change).max() < TOLERANCE * values[0]:
             return values, loop, iteration
-        states, changes = [*states[-MEMORY:], values], [*changes[-MEMORY:], change]
-        proposal = values + DAMPING * change
-        if len(states) > 1:
-            by_change = np.diff(changes, axis=0).T
-            by_state = np.diff(states, axis=0).T
-            shares = np.linalg.lstsq(by_change, change, rcond=1e-10)[0]
-            proposal = proposal - (by_state + DAMPING * by_change) @ shares
-        start = float(np.clip(proposal[0], 0.7 * values[0], 1.4 * values[0]))
+        proposal = mixing.propose(values, change)
+        start = _within(proposal[0], values[0])
         if start != proposal[0] or np.abs(proposal).max() > start:
             # too far, or no autocovariance: forget how it came to this
-            proposal = values + DAMPING * change
-            start = float(np.clip(proposal[0], 0.7 * values[0], 1.4 * values[0]))
-            states, changes = [], []
+            proposal = mixing.step(values, change)
+            start = _within(proposal[0], values[0])
+            mixing.forget()
         values = np.clip(proposal, -start, start)
         if start < TOLERANCE:
             break
@@ -152,6 +141,10 @@ def _fixed_point(
         f"{np.abs(change).max() / values[0]:.1g} of the variance at gain {gain:.6g}",
         remedy="use a gain farther from the transition, or more noise",
     )
+
+
+def _within(proposed: float, present: float) -> float:
+    return float(np.clip(proposed, 0.7 * present, 1.4 * present))
 
 
 def _filtered(curve: NDArray, tail: float) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mesomode.dynamics.chaos import Site
+from mesomode.dynamics.chaos import Solution
 from mesomode.dynamics.four_point import PairCovariance
 from mesomode.errors import DataError
 
@@ -80,7 +80,7 @@ class MeanField:
     spread: float = 1.0
     activity_variance_error: float = 0.0
     participation_ratio_error: float = 0.0
-    _site: Site | None = None
+    _site: Solution | None = None
     _pairs: Callable[[], PairCovariance] | None = None
 
     def at(self, lag: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -202,7 +202,7 @@ def quiescent(
 
 
 def predicted(
-    site: Site, effective_rank: float, nonlinearity: str, lag_step: float, **values: Any
+    site: Solution, effective_rank: float, nonlinearity: str, lag_step: float, **values: Any
 ) -> MeanField:
     """All that follows from the curves of a solution, and what is given."""
     lag = np.arange(0.0, site.last_lag + lag_step, lag_step)

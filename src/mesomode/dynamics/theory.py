@@ -10,6 +10,9 @@ from mesomode.dynamics.four_point import dimensions, pair_covariance
 from mesomode.dynamics.heterogeneity import HeterogeneousSite, Population, solve_heterogeneous
 from mesomode.dynamics.heterogeneous_four_point import heterogeneous_pairs
 from mesomode.dynamics.nonlinearity import Nonlinearity, nonlinearity_named
+from mesomode.dynamics.overlap import condensation, initial_state, quiescent_is_stable
+from mesomode.dynamics.overlap_modes import OverlapModes
+from mesomode.dynamics.overlap_sampling import solve_overlaps
 from mesomode.dynamics.prediction import (
     ASYMPTOTIC,
     MeanField,
@@ -26,6 +29,7 @@ __all__ = [
     "critical_gain",
     "largest_lyapunov_exponent",
     "mean_field",
+    "overlap_mean_field",
 ]
 
 
@@ -117,6 +121,98 @@ def mean_field(
         participation_ratio_standardised=pairs.participation_ratio_standardised,
         spread=pairs.spread,
         _pairs=lambda: pairs.activity,
+    )
+
+
+def overlap_mean_field(
+    strength: ArrayLike,
+    overlap: ArrayLike,
+    units: int,
+    nonlinearity: str = "erf",
+    noise: float = 0.0,
+    *,
+    generator: np.random.Generator,
+    lag_step: float = 0.1,
+    paths: int = 256,
+) -> MeanField:
+    """Solve the mean-field theory of a network whose input and output modes overlap.
+
+    J = L diag(d) Rᵀ with normal L and R of variance 1/N, where L_ia and R_ia have the
+    correlation ρ_a; couplings of units to themselves included. Units feed back on themselves,
+    so that x is not Gaussian: what this changes is sampled, with errors that are stated.
+    Without overlaps nothing is sampled and the result is that of :func:`mean_field`.
+
+    Parameters
+    ----------
+    strength : (mode,) array_like
+        Strengths d.
+    overlap : (mode,) array_like
+        Overlaps ρ, −1 to 1.
+    units : int
+        Number of units N.
+    nonlinearity : {"erf", "tanh"}
+        φ.
+    noise : float
+        Variance σ² of the white noise of every unit, as for :func:`mean_field`.
+    generator : numpy.random.Generator
+        Source of the sampled paths.
+    lag_step : float
+        Distance of the lags of the curves.
+    paths : int
+        Number of paths in each of 4 batches, 102.4 time constants long; the errors fall with
+        the square root. With 256 it takes some 5 s, and C_φ(0) has an error of 0.1 %.
+
+    Returns
+    -------
+    MeanField
+        With ``activity_variance_error`` and ``participation_ratio_error``, without
+        ``participation_ratio_x``.
+
+    Raises
+    ------
+    DataError
+        Strengths, overlaps, noise or numbers that are not possible.
+    ConfigError
+        An unknown nonlinearity, or one that is not odd or does not saturate.
+    SolverError
+        A mode condenses, max dρS(0) ≥ 1 with S(0) the static response of units: it sustains
+        itself and dominates the activity, which this theory does not describe. Or no solution
+        is found.
+    """
+    phi = _nonlinearity(nonlinearity)
+    modes = OverlapModes.of(strength, overlap, units)
+    check_drive(modes.gain, noise, lag_step)
+    if paths < 2:
+        raise DataError(f"{paths} paths are too few", remedy="use about 256")
+    noise = float(noise)
+    if noise == 0 and quiescent_is_stable(modes):
+        return quiescent(modes.gain, modes.effective_rank, nonlinearity, modes.gain**2, lag_step)
+    site, parts = solve_overlaps(
+        modes, phi, noise, initial_state(modes, phi, noise), generator, paths
+    )
+    pairs = site.pair_covariance()
+    start = site.state.activity[0]
+    ratio = float(start**2 / pairs(0.0))
+    if ratio * units < 1:  # so few dimensions are not possible
+        raise condensation(site.companion.largest(site.state))
+    starts = [one.state.activity[0] for one in parts]
+    ratios = [one.state.activity[0] ** 2 / one.pair_covariance(60)(0.0) for one in parts]
+
+    def error(values: list[float]) -> float:
+        return float(np.std(values, ddof=1) / np.sqrt(len(values))) if values else 0.0
+
+    return predicted(
+        site,
+        modes.effective_rank,
+        nonlinearity,
+        lag_step,
+        gain_average=site.mean_slope,
+        participation_ratio=ratio,
+        participation_ratio_x=np.nan,
+        participation_ratio_standardised=ratio,
+        activity_variance_error=error(starts),
+        participation_ratio_error=error(ratios),
+        _pairs=lambda: pairs,
     )
 
 
