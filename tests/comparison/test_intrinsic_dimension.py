@@ -50,12 +50,15 @@ def test_neighbours_equal_the_sorted_distances(coordinates, block, monkeypatch):
     np.testing.assert_allclose(every, sorted_distances(points), rtol=1e-12)
 
 
-def test_close_pairs_far_from_the_origin_keep_their_distance():
+def test_close_points_keep_their_order_where_inner_products_lose_it():
+    """Groups of three, 1e-9 and 3e-9 apart: differences of 1e-18 of squares of about one."""
     rng = np.random.default_rng(1)
-    points = rng.normal(size=(50, 30))
-    points = np.vstack([points, points + 1e-9 * rng.normal(size=points.shape)])
-    found = neighbours.nearest_neighbours(neighbours.distinct_points(points + 10)[0], 1)[1][:, 0]
-    np.testing.assert_array_equal(found, np.roll(np.arange(100), 50))
+    points, step = rng.normal(size=(50, 30)), rng.normal(size=(50, 30))
+    groups = np.vstack([points, points + 1e-9 * step, points + 4e-9 * step])
+    groups /= np.abs(groups).max()
+    found = neighbours.nearest_neighbours(groups, 1)[1][:, 0]
+    expected = np.concatenate([np.arange(50) + 50, np.arange(50), np.arange(50) + 50])
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("coordinates", [3, 20])
