@@ -10,7 +10,7 @@ from mesomode.workflow import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPTIONS = sorted((ROOT / "workflow/report").glob("*.rst"))
-RULES = (ROOT / "workflow/rules/90_report.smk").read_text()
+RULES = "".join(file.read_text() for file in sorted((ROOT / "workflow/rules").glob("*.smk")))
 CONFIGURATIONS = {
     "default": {},
     "allen": {

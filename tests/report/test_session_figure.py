@@ -6,6 +6,7 @@ import pytest
 from mesomode.report import session as data
 from mesomode.report.recordings import draw_session
 from mesomode.report.session import Session
+from mesomode.report.variability import FieldShown, Variability
 from tests.report.conftest import check, texts, titled
 
 
@@ -62,6 +63,40 @@ def test_a_session_without_running_tests_and_dimension():
     text = texts(figure)
     assert "running speed was not recorded" in text
     assert "no stimulus could be tested" in text
+
+
+def test_what_repeats_correlations_and_receptive_fields():
+    rng = np.random.default_rng(1)
+    ceiling = np.array([0.9, 0.8, 0.1, -3.0, np.nan, 0.7, 0.7, 0.7])
+    movie = Variability(
+        "natural movie one", ceiling, ceiling, ceiling > 0.75, rng.normal(0, 0.1, 28), 0.012,
+        0.34, 0.45,
+    )  # fmt: skip
+    nan = np.full(8, np.nan)
+    unknown = Variability("static gratings", nan, nan, nan > 0, np.empty(0), *[np.nan] * 3)
+    untuned = Variability(
+        "trials", ceiling, ceiling, nan > 0, rng.normal(0, 0.1, 28), 0.05, np.nan, np.nan
+    )
+    fields = [FieldShown(u, 10.0**-u, rng.normal(size=(8, 14))) for u in range(3)]
+    figure = draw_session(session(variability=[movie, unknown, untuned], fields=fields))
+    check(figure)
+    text = texts(figure)
+    assert "natural movie one: 0.85" in text and "static gratings" not in text
+    assert "natural movie one: noise 0.012, signal 0.34 (0.45 measured)" in text
+    assert "trials: noise 0.05\n" in text + "\n"
+    assert "unit 2: p = 0.01" in text
+    points = titled(figure, "What repeats").lines[0]
+    assert len(points.get_xdata()) == 7 and points.get_xdata().min() == -0.5
+    images = [axes for axes in figure.axes if axes.images]
+    assert len(images) == 3
+    bare = draw_session(session(variability=[unknown]))
+    check(bare)
+    assert "reliability is unknown" in texts(bare) and "correlations are unknown" in texts(bare)
+
+
+def test_a_recording_of_events_only_says_so():
+    figure = draw_session(session(trace_name="events", signal="events"))
+    assert titled(figure, "most variable").get_ylabel() == "events"
 
 
 def test_running_speed_with_gaps():

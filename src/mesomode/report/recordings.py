@@ -21,11 +21,12 @@ from mesomode.report.style import (
     styled,
     with_error,
 )
+from mesomode.report.variability import draw_correlations, draw_fields, draw_reliability
 
 
 @styled
 def draw_session(session: Session, example_units: int = 6) -> Figure:
-    """Draw traces, stimuli, running, tuning, dimension and autocorrelation of a session.
+    """Draw traces, running, tuning, reliability, dimension and autocorrelation of a session.
 
     Parameters
     ----------
@@ -40,16 +41,21 @@ def draw_session(session: Session, example_units: int = 6) -> Figure:
     units = session.traces.shape[1]
     used = int(np.sum(session.status == 0))
     title = f"Session {session.name}: {units} units, {used} of them used for dimension and time"
-    figure = new_figure(11, 10, title)
-    grid = figure.add_gridspec(4, 2, height_ratios=(2.4, 0.8, 2.2, 2.2))
+    ratios = (2.4, 0.8, 2.2, 2.2, 2.2, *[0.9] * bool(session.fields))
+    figure = new_figure(11, 12.5 + bool(session.fields), title)
+    grid = figure.add_gridspec(len(ratios), 2, height_ratios=ratios)
     above = figure.add_subplot(grid[0, :])
     _traces(above, session, example_units)
     _running(figure.add_subplot(grid[1, :], sharex=above), session)
     above.tick_params(labelbottom=False)
     _tuning(figure.add_subplot(grid[2, 0]), session)
     _autocorrelation(figure.add_subplot(grid[2, 1]), session)
-    _spectrum(figure.add_subplot(grid[3, 0]), session)
-    _subsets(figure.add_subplot(grid[3, 1]), session)
+    draw_reliability(figure.add_subplot(grid[3, 0]), session.variability)
+    draw_correlations(figure.add_subplot(grid[3, 1]), session.variability)
+    _spectrum(figure.add_subplot(grid[4, 0]), session)
+    _subsets(figure.add_subplot(grid[4, 1]), session)
+    if session.fields:
+        draw_fields(figure, grid[5, :], session.fields)
     if session.facts:
         figure.supxlabel(" · ".join(session.facts), fontsize=8, color=GREY)
     return figure
@@ -80,7 +86,7 @@ def _traces(axes: Axes, session: Session, count: int) -> None:
     axes.set_xlim(session.time[0], session.time[-1])
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_ylabel("ΔF/F")
+    axes.set_ylabel(session.trace_name)
     axes.set_title(f"The {shown.shape[1]} most variable of {session.traces.shape[1]} units")
     if names:
         handles = [Patch(color=colours[n], alpha=0.4, label=n.replace("_", " ")) for n in names]

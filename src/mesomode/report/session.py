@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mesomode.report.variability import FieldShown, Variability, fields_of, variability_of
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -29,7 +31,7 @@ class Session:
     time : float array (time,)
         s.
     traces : float array (time, unit)
-        Relative fluorescence change.
+        Relative fluorescence change; of recordings without it, events.
     running_speed : float array (time,) or None
         cm/s; NaN: not measured; None: absent.
     epochs : list of (name, start, end)
@@ -53,6 +55,12 @@ class Session:
         s; NaN: unknown.
     facts : sequence of str
         What else is known of it, in words.
+    trace_name : str
+        What the traces are.
+    variability : sequence of Variability
+        What repeats over trials, for each stimulus.
+    fields : sequence of FieldShown
+        The clearest receptive fields; empty: none were measured.
     """
 
     name: str
@@ -76,6 +84,9 @@ class Session:
     half_width: float
     integrated_time: float
     facts: Sequence[str] = ()
+    trace_name: str = "ΔF/F"
+    variability: Sequence[Variability] = ()
+    fields: Sequence[FieldShown] = ()
 
     @classmethod
     def of(cls, store: xr.Dataset, name: str) -> Session:
@@ -87,11 +98,12 @@ class Session:
             time[store[f"presentation_{edge}"].values.clip(0, last)] for edge in ("start", "end")
         )
         p_values = store["tuning_p_value"].values
+        significance = float(store.attrs["mesomode"]["settings"]["significance"])
         return cls(
             name=name,
             signal=str(store.attrs["signal"]),
             time=time,
-            traces=store["dff"].values,
+            traces=store["dff" if "dff" in store else "events"].values,
             running_speed=store["running_speed"].values if "running_speed" in store else None,
             epochs=epochs_of(store["presentation_stimulus"].values, start, end, stimuli),
             status=store["unit_status"].values,
@@ -99,7 +111,7 @@ class Session:
                 (stimuli[code], p_values[place])
                 for place, code in enumerate(store["tested_stimulus"].values)
             ],
-            significance=float(store.attrs["mesomode"]["settings"]["significance"]),
+            significance=significance,
             eigenvalue=store["covariance_eigenvalue"].values,
             dimension=float(store["participation_ratio"]),
             dimension_error=float(store["participation_ratio_error"]),
@@ -112,6 +124,9 @@ class Session:
             half_width=float(store["half_width"]),
             integrated_time=float(store["integrated_time"]),
             facts=facts_of(store.attrs),
+            trace_name="ΔF/F" if "dff" in store else "events",
+            variability=variability_of(store, stimuli, significance),
+            fields=fields_of(store),
         )
 
 
@@ -122,6 +137,7 @@ def facts_of(attributes: Mapping[Any, Any]) -> list[str]:
         ("targeted_structure", "{}"),
         ("imaging_depth_um", "{} µm deep"),
         ("cre_line", "{}"),
+        ("own_file", "{}"),
     )
     facts = [text.format(attributes[name]) for name, text in known if attributes.get(name)]
     return [*facts, f"dimension and time-scales of {attributes['signal']}"]

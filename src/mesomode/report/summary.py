@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -166,8 +168,17 @@ def dynamics_rows(store: xr.Dataset, name: str) -> list[Row]:
 
 
 def recordings_rows(store: xr.Dataset, name: str) -> list[Row]:
-    """Units, tuning, dimension and time-scales of a session."""
+    """Units, tuning, reliability, dimension and time-scales of a session."""
     stimuli = store["tested_stimulus"].attrs["flag_meanings"].split()
+    significance = store.attrs["mesomode"]["settings"]["significance"]
+    repeats = [
+        Row("recordings", name, f"median {meaning} of units tuned to "
+            f"{stimuli[int(code)].replace('_', ' ')}",
+            _median(store[measure].values[place],
+                    store["tuning_p_value"].values[place] < significance))
+        for place, code in enumerate(store["tested_stimulus"].values)
+        for measure, meaning in (("reliability", "reliability"), ("noise_ceiling", "noise ceiling"))
+    ]  # fmt: skip
     tuned = [
         Row("recordings", name, f"units tuned to {stimuli[int(code)].replace('_', ' ')}",
             100 * float(fraction), unit="%")
@@ -178,6 +189,7 @@ def recordings_rows(store: xr.Dataset, name: str) -> list[Row]:
     return [
         Row("recordings", name, "units", store.sizes["unit"]),
         *tuned,
+        *repeats,
         Row("recordings", name, "participation ratio", float(store["participation_ratio"]),
             float(store["participation_ratio_error"])),
         Row("recordings", name, "participation ratio, plain",
@@ -186,6 +198,12 @@ def recordings_rows(store: xr.Dataset, name: str) -> list[Row]:
             float(store["half_width"]), unit="s"),
         Row("recordings", name, "integrated time", float(store["integrated_time"]), unit="s"),
     ]  # fmt: skip
+
+
+def _median(values: np.ndarray, chosen: np.ndarray) -> float:
+    """Median over the chosen that are known; NaN: none is."""
+    known = values[chosen & np.isfinite(values)]
+    return float(np.median(known)) if known.size else float("nan")
 
 
 def comparison_rows(store: xr.Dataset, name: str) -> list[Row]:
