@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from pydantic import ValidationError
 
 from mesomode.dynamics import mean_field
+from mesomode.dynamics.expectation import expected
 from mesomode.dynamics.settings import Settings
 from mesomode.dynamics.stage import SCHEMA, dynamics
 from mesomode.dynamics.theory import largest_lyapunov_exponent
@@ -265,3 +266,47 @@ def test_units_that_differ_have_the_theory_of_their_scales(tmp_path):
         theory.participation_ratio_standardised,
     )
     assert theory.activity_variance < 0.99 * mean_field(1.0, np.inf, noise=1.0).activity_variance
+
+
+class Modes:
+    """What the choice of a theory looks at."""
+
+    def __init__(self, overlap, target_scale=None):
+        self.units, self.gain, self.inverse_effective_rank = 100, 1.0, 1.0
+        self.strength, self.overlap = np.ones(100), overlap
+        self.target_scale, self.source_scale = target_scale, None
+
+
+def test_the_theory_is_that_of_what_the_network_has(monkeypatch):
+    """The theory of overlaps takes seconds and has tests of its own; here others stand for it."""
+    lag = np.array([0.0, 1.0])
+
+    def expectation(overlap=None, target_scale=None, nonlinearity="erf"):
+        network, random = Modes(overlap, target_scale), np.random.default_rng(0)
+        return expected(network, nonlinearity, 1.0, lag, lag, generator=random)
+
+    def another(strength, overlap, units, nonlinearity, noise, *, generator):
+        assert (strength == 1).all() and len(overlap) == units == 100
+        if overlap.max() == 1:
+            raise SolverError("a mode condenses", why="it sustains itself")
+        return mean_field(1.3, 1.0, nonlinearity, noise)
+
+    monkeypatch.setattr("mesomode.dynamics.expectation.overlap_mean_field", another)
+    plain = expectation()
+    assert plain.kind == "gain and effective rank"
+    assert_allclose(plain.activity_variance, mean_field(1.0, 1.0, noise=1.0).activity_variance)
+    assert expectation(np.zeros(100)).kind == plain.kind
+    overlapping = expectation(np.full(100, 0.3))
+    assert overlapping.kind == "overlaps of modes"
+    expected_variance = mean_field(1.3, 1.0, noise=1.0).activity_variance
+    assert_allclose(overlapping.activity_variance, expected_variance)
+    condensed = expectation(np.ones(100))
+    assert condensed.kind == (
+        "gain and effective rank; without overlaps of modes: a mode condenses"
+    )
+    assert condensed.activity_variance == plain.activity_variance
+    scale = np.exp(np.linspace(-1, 1, 100))
+    different = expectation(np.full(100, 0.3), scale / np.sqrt(np.mean(scale**2)))
+    assert different.kind == "units that differ; without overlaps of modes"
+    assert different.activity_variance < 0.99 * plain.activity_variance
+    assert expectation(nonlinearity="threshold_linear").kind == "none"

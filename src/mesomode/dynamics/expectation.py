@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesomode.dynamics.nonlinearity import nonlinearity_named
-from mesomode.dynamics.theory import largest_lyapunov_exponent, mean_field
+from mesomode.dynamics.theory import (
+    MeanField,
+    largest_lyapunov_exponent,
+    mean_field,
+    overlap_mean_field,
+)
+from mesomode.errors import SolverError
 from mesomode.network.coupling import Network
 
 
@@ -34,6 +40,8 @@ class Expectation:
         See :meth:`mesomode.dynamics.theory.MeanField.asymptotic_size`.
     verdict : str
         Whether the theory of the dimension holds for so few units.
+    kind : str
+        What of the network the theory takes into account, and what not.
     """
 
     activity_variance: float
@@ -46,6 +54,7 @@ class Expectation:
     lyapunov_exponent: float
     asymptotic_size: float
     verdict: str
+    kind: str
 
 
 def expected(
@@ -54,6 +63,8 @@ def expected(
     noise: float,
     lag: NDArray,
     population_lag: NDArray,
+    *,
+    generator: np.random.Generator,
 ) -> Expectation:
     """Solve the theory of a network's ensemble.
 
@@ -68,6 +79,8 @@ def expected(
         Of the autocovariances, in time constants.
     population_lag : (population_lag,) ndarray
         Of that of the population.
+    generator : numpy.random.Generator
+        Source of the paths that the theory of overlaps samples.
 
     Returns
     -------
@@ -78,6 +91,12 @@ def expected(
     ------
     DataError, SolverError
         As from :func:`mesomode.dynamics.theory.mean_field`.
+
+    Notes
+    -----
+    With overlaps of output and input modes the theory of overlaps is used. It has no solution
+    if a mode condenses, and does not know units that differ: then overlaps are left out, and
+    ``kind`` says so.
     """
     if not nonlinearity_named(nonlinearity).odd:
         nothing = float("nan")
@@ -92,16 +111,9 @@ def expected(
             lyapunov_exponent=nothing,
             asymptotic_size=nothing,
             verdict=f"there is no theory for φ = {nonlinearity}",
+            kind="none",
         )
-    inverse = network.inverse_effective_rank
-    theory = mean_field(
-        network.gain,
-        1.0 / inverse if inverse else np.inf,
-        nonlinearity,
-        noise,
-        target_scale=network.target_scale,
-        source_scale=network.source_scale,
-    )
+    theory, kind = _theory(network, nonlinearity, noise, generator)
     states, activity = theory.at(lag)
     return Expectation(
         activity_variance=theory.activity_variance,
@@ -114,4 +126,35 @@ def expected(
         lyapunov_exponent=largest_lyapunov_exponent(theory),
         asymptotic_size=theory.asymptotic_size(network.units),
         verdict=theory.verdict(network.units),
+        kind=kind,
     )
+
+
+def _theory(
+    network: Network, nonlinearity: str, noise: float, generator: np.random.Generator
+) -> tuple[MeanField, str]:
+    inverse = network.inverse_effective_rank
+    strength, overlap = network.strength, network.overlap
+    scaled = network.target_scale is not None or network.source_scale is not None
+    kind = "units that differ" if scaled else "gain and effective rank"
+    if overlap is not None and strength is not None and np.any(overlap):
+        if scaled:
+            kind += "; without overlaps of modes"
+        else:
+            try:
+                theory = overlap_mean_field(
+                    strength, overlap, network.units, nonlinearity, noise, generator=generator
+                )
+            except SolverError as error:
+                kind += f"; without overlaps of modes: {error.what}"
+            else:
+                return theory, "overlaps of modes"
+    theory = mean_field(
+        network.gain,
+        1.0 / inverse if inverse else np.inf,
+        nonlinearity,
+        noise,
+        target_scale=network.target_scale,
+        source_scale=network.source_scale,
+    )
+    return theory, kind

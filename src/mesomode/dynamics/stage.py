@@ -214,6 +214,7 @@ def dynamics(
         logger, f"simulating {name} {variant}".replace("  ", " "), sum(counts), "intervals"
     )
     random = generator(seed, "dynamics", *filter(None, [name]), variant)
+    sampler = generator(seed, "dynamics_theory", *filter(None, [name]), variant)
     phi = nonlinearity_named(settings.nonlinearity)
     trajectories = simulate(
         couplings,
@@ -230,7 +231,10 @@ def dynamics(
     lags = int(np.floor(settings.longest_lag / settings.sampling_interval + 1e-9)) + 1
     lag = np.arange(lags) * settings.sampling_interval
     shifts = np.unique(np.rint(np.linspace(0, lags - 1, POPULATION_LAGS)).astype(int))
-    theory = expected(couplings, settings.nonlinearity, settings.noise, lag, lag[shifts])
+    theory = expected(
+        couplings, settings.nonlinearity, settings.noise, lag, lag[shifts], generator=sampler
+    )
+    logger.info("theory of: %s", theory.kind)
     activity, states = trajectories.activity(), trajectories.states
     if not phi.odd:
         activity, states = measures.without_mean(activity), measures.without_mean(states)
@@ -348,6 +352,7 @@ def dynamics(
             "trajectories": settings.trajectories,
             "asymptotic": bool(theory.asymptotic_size >= ASYMPTOTIC),
             "asymptotic_verdict": theory.verdict,
+            "theory": theory.kind,
         },
     )
     write_store(out, result, SCHEMA, provenance)

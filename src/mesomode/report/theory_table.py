@@ -106,6 +106,7 @@ def theory_rows(stores: Sequence[xr.Dataset], ensembles: Sequence[xr.Dataset] = 
                 "λ₁ theory": float(store["mean_field_lyapunov_exponent"]),
                 "radius of J": radius,
                 "N·PR_D·(1 − g²⟨φ'⟩²)²": float(store["asymptotic_size"]),
+                "theory of": str(store.attrs.get("theory", "")),
             }
         )
     return rows
@@ -150,6 +151,7 @@ HEADER = (
     "theory",
     "radius of J",
     "size",
+    "theory of",
 )
 NOTE = """
 Each network beside mean-field theory of infinitely many units. ± is the standard error over
@@ -205,7 +207,7 @@ def table_html(rows: Sequence[Row], title: str) -> str:
         body.append(
             f"<tr><td>{html.escape(variant_name(row['network']))}</td>"
             + "".join(f'<td class="n">{cell}</td>' for cell in cells)
-            + "</tr>"
+            + f"<td>{html.escape(row['theory of'])}</td></tr>"
         )
     header = "".join(f"<th{' class=n' if place else ''}>{name}</th>" for place, name in
                      enumerate(HEADER))  # fmt: skip
