@@ -144,7 +144,8 @@ def test_symmetric_seeded_and_without_side_effects(metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_a_batch_gives_what_single_pairs_give_and_a_metric(metric):
+def test_a_batch_gives_what_single_pairs_give_and_a_metric(metric, monkeypatch):
+    monkeypatch.setattr("mesomode.comparison.dynamical_similarity.CHUNK", 10)
     generator = np.random.default_rng(7)
     systems = generator.standard_normal((9, 6, 6)) / np.sqrt(6)
     found = dynamical_distances(systems, metric, 5, threads=2)
@@ -205,6 +206,15 @@ def test_frames_turn_with_the_matrix_and_mirrors_are_orthonormal():
     gram = np.swapaxes(mirrors, 1, 2) @ mirrors
     np.testing.assert_allclose(gram**2, gram, atol=1e-12)
     assert mirrors.any(axis=(1, 2)).sum() == 6 + 6 - (np.linalg.eigvals(a).imag > 0).sum()
+
+
+def test_few_starts_give_an_upper_bound_still():
+    a, b = np.random.default_rng(11).standard_normal((2, 8, 8))
+    least = dynamical_distance(a, b)
+    for starts in (1, 2, 5):
+        found = dynamical_distances([a, b], starts=starts)
+        assert least - 1e-9 <= found.distance[0] <= np.linalg.norm(a - b)
+        assert found.lower[0] <= least
 
 
 def test_matrices_without_a_search():

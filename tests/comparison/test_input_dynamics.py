@@ -69,7 +69,9 @@ def test_observed_states_are_identified():
         np.sort_complex(np.linalg.eigvals(found.state_matrix)),
         np.sort_complex(np.linalg.eigvals(system.state_matrix)), atol=1e-9,
     )  # fmt: skip
-    turned = fit_input_dynamics(states @ np.linalg.qr(np.random.rand(4, 4))[0], inputs)  # noqa: NPY002
+    turned = fit_input_dynamics(
+        states @ random_orthogonal(4, 2, np.random.default_rng(0))[1], inputs
+    )
     assert input_dynamical_distance(found, turned) < 1e-9
 
 

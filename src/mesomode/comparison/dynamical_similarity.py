@@ -20,6 +20,9 @@ METRICS = ("euclidean", "angular", "wasserstein")
 RATE_TOLERANCE = 0.005
 """Relative difference of sampling rates up to which dynamics are compared."""
 
+CHUNK = 4096
+"""Pairs whose alignments are held in memory at once."""
+
 System = np.ndarray | DelayDynamics
 
 
@@ -53,6 +56,9 @@ def dynamical_distance(
     starts: int = 24,
 ) -> float:
     """Distance between two linear dynamics, whatever their orthogonal coordinates.
+
+    The dynamics are those from one frame to the next: with a finer sampling all of them approach
+    the identity, and each other.
 
     Parameters
     ----------
@@ -151,12 +157,17 @@ def dynamical_distances(
                 where=f"system {silent[0]} (from 0)",
             )
         matrices = matrices / norms
-    found = align_matrices(matrices, first, second, seed, starts=starts, threads=threads)
-    upper, lower = found.distance, found.lower
+    upper, lower, agreement = (np.empty(len(pairs)) for _ in range(3))
+    for begin in range(0, len(pairs), CHUNK):
+        part = slice(begin, begin + CHUNK)
+        found = align_matrices(
+            matrices, first[part], second[part], seed, starts=starts, threads=threads
+        )
+        upper[part], lower[part], agreement[part] = found.distance, found.lower, found.agreement
     if metric == "angular":
         # From the chord: arccos would lose half of the digits of a small angle.
         upper, lower = (2 * np.arcsin(np.clip(d / 2, 0, 1)) for d in (upper, lower))
-    return Distances(upper, lower, found.agreement)
+    return Distances(upper, lower, agreement)
 
 
 def distance_matrix(systems: int, pairs: np.ndarray, values: np.ndarray) -> np.ndarray:
