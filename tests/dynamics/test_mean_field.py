@@ -23,6 +23,9 @@ TABLE = [
     ("tanh", 2.0, 1.92481, 0.51318, 0.48682, 0.01974, 0.01591, 43.96, 55.64, 7.44),
     ("tanh", 3.0, 5.44633, 0.68058, 0.31942, 0.04465, 0.03137, 17.68, 26.52, 5.23),
 ]
+# at g = 5 the prototype's Gauss–Hermite rule is off by 4e-4 in ⟨φ'⟩, which 1/(1 − g²⟨φ'⟩²)²
+# makes 6e-3 in the dimension; the twin below confirms ours
+STEEP = ("tanh", 5.0, 16.96429, 0.81071, 0.18917, 0.07451, 0.04588, 9.709, 17.31, 4.02)
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row[0]}-{row[1]}")
@@ -42,6 +45,20 @@ def test_acceptance_table(row):
     assert_allclose(rise, k_x, rtol=4e-4)
 
 
+def test_acceptance_table_at_the_steepest_tanh():
+    _, gain, *expected, k, k_x, correlation_time = STEEP
+    theory, ranked = mean_field(gain, np.inf, "tanh"), mean_field(gain, 1.0, "tanh")
+    names = ("variance", "activity_variance", "gain_average")
+    names += ("participation_ratio", "participation_ratio_x")
+    for name, value in zip(names[:3], expected[:3], strict=True):
+        assert_allclose(getattr(theory, name), value, rtol=5e-4)
+    for name, value in zip(names[3:], expected[3:], strict=True):
+        assert_allclose(getattr(theory, name), value, rtol=8e-3)
+    assert_allclose(theory.correlation_time, correlation_time, rtol=4e-3)
+    for name, value in (("participation_ratio", k), ("participation_ratio_x", k_x)):
+        assert_allclose(1 / getattr(ranked, name) - 1 / getattr(theory, name), value, rtol=8e-3)
+
+
 @pytest.mark.parametrize(
     ("gain", "expected"), [(3.0, (0.04974, 0.02801, 0.00568)), (2.0, (0.02301, 0.01241, 0.00241))]
 )
@@ -55,6 +72,10 @@ def test_plateau_at_high_gain():
     assert_allclose(theory.activity_variance, 0.9916, atol=6e-5)
     assert_allclose(theory.participation_ratio, 0.1246, atol=6e-5)
     assert_allclose(theory.participation_ratio_x, 0.0602, atol=6e-5)
+    ranked = mean_field(100.0, 1.0)
+    assert_allclose(
+        1 / ranked.participation_ratio - 1 / theory.participation_ratio, 5.247, atol=6e-4
+    )
 
 
 def test_steep_tanh_is_resolved():
@@ -70,6 +91,19 @@ def test_steep_tanh_is_resolved():
 
 def test_orthogonal_couplings_have_a_higher_dimension():
     assert_allclose(mean_field(3.0, -1.0).participation_ratio, 0.2220, atol=6e-5)
+
+
+@pytest.mark.parametrize(("gain", "noise"), [(2.0, 0.0), (1.0, 1.0)])
+def test_the_dimension_falls_with_the_fourth_cumulant(gain, noise):
+    """1/PR is a line in κ_4/g⁴ = 1/PR_D from −1 through zero to large values."""
+    inverse = np.array([-1.0, -0.5, 0.0, 0.5, 2.0, 50.0])
+    found = [mean_field(gain, 1 / one if one else np.inf, noise=noise) for one in inverse]
+    for name in ("participation_ratio", "participation_ratio_x"):
+        values = np.array([getattr(theory, name) for theory in found])
+        assert (np.diff(values) < 0).all()
+        assert ((values > 0) & (values < 1)).all()
+        slopes = np.diff(1 / values) / np.diff(inverse)
+        assert_allclose(slopes, slopes[0], rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["erf", "tanh"])
@@ -99,9 +133,10 @@ def test_the_curve_is_the_motion_in_the_potential(name):
     assert_allclose(theory.at(motion.t)[0], motion.y[0], rtol=1e-6)
 
 
-def test_dimension_equals_a_plain_sum_over_a_frequency_grid():
+@pytest.mark.parametrize(("name", "gain"), [("erf", 3.0), ("tanh", 5.0)])
+def test_dimension_equals_a_plain_sum_over_a_frequency_grid(name, gain):
     """Twin: both frequencies on the grid of a discrete Fourier transform, no tricks."""
-    theory = mean_field(3.0, 0.1)
+    theory = mean_field(gain, 0.1, name)
     count, step = 1024, 0.2
     lag = np.minimum(np.arange(count), count - np.arange(count)) * step
     c_x, c_phi = theory.at(lag)
@@ -112,7 +147,7 @@ def test_dimension_equals_a_plain_sum_over_a_frequency_grid():
         (c_x, theory.participation_ratio_x, lambda s: 2 + 10 - s),
     ):
         power = np.fft.fft(curve).real * step
-        loop = 9 * np.multiply.outer(response, response)
+        loop = gain**2 * np.multiply.outer(response, response)
         psi = np.multiply.outer(power, power) * numerator(np.abs(loop) ** 2) / abs(1 - loop) ** 2
         total = psi.sum() * (frequency[1] / (2 * np.pi)) ** 2
         assert_allclose(curve[0] ** 2 / total, expected, rtol=1e-6)
@@ -151,6 +186,44 @@ def test_pair_factors_are_those_of_random_matrices(decay):
         found += np.sum(covariances[0] * covariances[1]).real / units / draws
     activity, _, slope = pair_factors(gain, first, second)
     assert_allclose(found, activity + inverse_rank * slope, rtol=0.03)
+
+
+@pytest.mark.parametrize("spectrum", ["orthogonal", "half zero", "wide"])
+def test_pair_factors_of_any_spectrum(spectrum):
+    """Haar modes: 1/PR_D = m4/m2² − 2 from −1 over zero to positive."""
+    units, draws, gain = 400, 4, 0.7
+    values = {
+        "orthogonal": np.ones(units),
+        "half zero": np.repeat([0.0, 1.0], units // 2),
+        "wide": np.linspace(0, 1, units) ** 3,
+    }[spectrum]
+    values = values * (gain / np.sqrt(np.mean(values**2)))
+    inverse_rank = np.mean(values**4) / gain**4 - 2
+    first, second = 0.8 / (1 + 0.5j), 0.8 / (1 - 0.3j)
+    generator = np.random.default_rng(0)
+    found = 0.0
+    for _ in range(draws):
+        left, right = (np.linalg.qr(generator.standard_normal((units, units)))[0] for _ in range(2))
+        covariances = []
+        for response in (first, second):
+            resolvent = np.linalg.inv(np.eye(units) - response * (left * values) @ right)
+            whitening = 1 - gain**2 * abs(response) ** 2
+            covariances.append(whitening * resolvent @ resolvent.conj().T)
+        found += np.sum(covariances[0] * covariances[1]).real / units / draws
+    activity, _, slope = pair_factors(gain, first, second)
+    assert_allclose(found, activity + inverse_rank * slope, rtol=0.02)
+
+
+@pytest.mark.parametrize("effective_rank", [-1.0, np.inf, 1.0, 0.2])
+def test_weak_coupling(effective_rank):
+    """Activity of equal noise has all dimensions; the field it causes 1/(2 + 1/PR_D)."""
+    activity, states, slope = pair_factors(1e-6, 1.0, 1.0)
+    assert_allclose(1 / (activity + slope / effective_rank), 1.0)
+    assert_allclose(
+        1 / (activity * (1 + 1 / effective_rank) + states), 1 / (2 + 1 / effective_rank)
+    )
+    weak = mean_field(0.01, effective_rank, noise=1.0)
+    assert_allclose([weak.participation_ratio, weak.participation_ratio_x], 1.0, atol=2e-3)
 
 
 def test_linear_units_at_zero_frequency():

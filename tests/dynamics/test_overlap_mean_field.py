@@ -288,7 +288,7 @@ def test_many_different_modes_are_interpolated(monkeypatch):
     few = OverlapModes.of(d, rho, 300)
     monkeypatch.setattr(modes_module, "NODES", 300)
     exact = OverlapModes.of(d, rho, 300)
-    assert len(few.theta) == 40
+    assert len(few.theta) == 48
     assert len(exact.theta) == 300
     for name in ("gain", "effective_rank", "self_coupling"):
         assert_allclose(getattr(few, name), getattr(exact, name), rtol=1e-9)

@@ -16,6 +16,10 @@ from mesomode.errors import DataError
 
 NODES = 40
 """Values of θ at which averages over more different modes are interpolated."""
+EXTREME = 8
+"""Modes of largest θ, near condensation, that are kept as they are."""
+
+_POWERS = (0, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -60,19 +64,32 @@ class OverlapModes:
             )
         theta = d * rho
         node, place = np.unique(theta, return_inverse=True)
-        if len(node) <= NODES:
-            sums = [np.bincount(place, d**power, len(node)) / units for power in (0, 2, 4)]
-            return cls(node, *sums)
+        if len(node) <= NODES + EXTREME:
+            sums = [np.bincount(place, d**power).astype(np.float64) for power in _POWERS]
+            return cls(node, *sums)._per(units)
+        top = place >= len(node) - EXTREME
+        extreme = cls.of(d[top], rho[top], 1)
         # Chebyshev polynomials that are one at a node and zero at the others
-        low, high = node[0], node[-1]
+        low, high = node[0], node[-EXTREME - 1]
         angle = np.pi * (np.arange(NODES) + 0.5) / NODES
         orders = np.arange(NODES)
-        position = np.clip(2 * (theta - low) / (high - low) - 1, -1, 1)
+        position = np.clip(2 * (theta[~top] - low) / (high - low) - 1, -1, 1)
         scale = np.where(orders == 0, 1.0, 2.0) / NODES
         polynomials = np.cos(orders * np.arccos(position)[:, None]) * scale
         basis = polynomials @ np.cos(orders[:, None] * angle)
-        node = low + (np.cos(angle) + 1) / 2 * (high - low)
-        return cls(node, *((d**power) @ basis / units for power in (0, 2, 4)))
+        bulk = cls(
+            low + (np.cos(angle) + 1) / 2 * (high - low),
+            *((d[~top] ** power) @ basis for power in _POWERS),
+        )
+        names = ("theta", "zeroth", "second", "fourth")
+        both = (np.append(getattr(bulk, one), getattr(extreme, one)) for one in names)
+        return cls(*both)._per(units)
+
+    def _per(self, units: int) -> OverlapModes:
+        """With weights divided by the number of units."""
+        return OverlapModes(
+            self.theta, self.zeroth / units, self.second / units, self.fourth / units
+        )
 
     @property
     def gain(self) -> float:

@@ -32,6 +32,9 @@ __all__ = [
     "overlap_mean_field",
 ]
 
+CONDENSING = 0.8
+"""Largest dρS(0) from which less than one dimension is a sign of condensation."""
+
 
 def mean_field(
     gain: float = 3.0,
@@ -178,6 +181,11 @@ def overlap_mean_field(
         A mode condenses, max dρS(0) ≥ 1 with S(0) the static response of units: it sustains
         itself and dominates the activity, which this theory does not describe. Or no solution
         is found.
+
+    Notes
+    -----
+    Normal modes are not orthogonal: singular values of a matrix, used as strengths, give a
+    network of another effective rank (see :class:`mesomode.network.RandomModeNetwork`).
     """
     phi = _nonlinearity(nonlinearity)
     modes = OverlapModes.of(strength, overlap, units)
@@ -193,8 +201,9 @@ def overlap_mean_field(
     pairs = site.pair_covariance()
     start = site.state.activity[0]
     ratio = float(start**2 / pairs(0.0))
-    if ratio * units < 1:  # so few dimensions are not possible
-        raise condensation(site.companion.largest(site.state))
+    largest = site.companion.largest(site.state)
+    if ratio * units < 1 and largest > CONDENSING:  # so few dimensions are not possible
+        raise condensation(largest)
     starts = [one.state.activity[0] for one in parts]
     ratios = [one.state.activity[0] ** 2 / one.pair_covariance(60)(0.0) for one in parts]
 
