@@ -18,8 +18,14 @@ if CONNECTOMES:
 FIGURES += [*TRUTH, *VALIDATION]
 
 FIGURES += ["chaos", *BY_SIZE, *BY_RANK]
+# several connectomes beside each other
+CONNECTOMES_TABLE = ["connectomes"] if OTHERS else []
+FIGURES += ["structure", *CONNECTOMES_TABLE]
+TARGETS += expand(f"{RUN}/{{table}}.csv", table=CONNECTOMES_TABLE)
 
-TARGETS += expand(f"{RUN}/figures/{{name}}.{{suffix}}", name=FIGURES, suffix=["png", "svg"])
+TARGETS += expand(
+    f"{RUN}/figures/{{name}}.{{suffix}}", name=FIGURES, suffix=["png", "svg"]
+)
 TARGETS += [session_figures]
 TARGETS += [f"{RUN}/summary.csv", f"{RUN}/summary.html"]
 TARGETS += [f"{RUN}/dynamics/table.csv", f"{RUN}/dynamics/table.html"]
@@ -40,6 +46,8 @@ rule figure_atlas:
         f"{RUN}/logs/figure_atlas.log",
     benchmark:
         f"{RUN}/benchmarks/figure_atlas.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -49,8 +57,6 @@ rule figure_atlas:
         code=PLAN.code("report"),
     message:
         "Drawing the atlas"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-atlas --atlas {input.atlas}"
         " --png {output.png} --svg {output.svg}"
@@ -73,6 +79,8 @@ rule figure_injections:
         f"{RUN}/logs/figure_injections.log",
     benchmark:
         f"{RUN}/benchmarks/figure_injections.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600, per_input=20),
@@ -82,8 +90,6 @@ rule figure_injections:
         code=PLAN.code("report"),
     message:
         "Drawing the injections"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-injections --atlas {input.atlas} --tracing {input.tracing}"
         " --png {output.png} --svg {output.svg}"
@@ -106,6 +112,8 @@ rule figure_coverage:
         f"{RUN}/logs/figure_coverage.log",
     benchmark:
         f"{RUN}/benchmarks/figure_coverage.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600, per_input=20),
@@ -115,8 +123,6 @@ rule figure_coverage:
         code=PLAN.code("report"),
     message:
         "Drawing the coverage"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-coverage --atlas {input.atlas} --tracing {input.tracing}"
         " --png {output.png} --svg {output.svg}"
@@ -138,6 +144,8 @@ rule figure_connectome:
         f"{RUN}/logs/figure_connectome.log",
     benchmark:
         f"{RUN}/benchmarks/figure_connectome.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600, per_input=4),
@@ -147,8 +155,6 @@ rule figure_connectome:
         code=PLAN.code("report"),
     message:
         "Drawing the connectomes"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-connectome $(for store in {input.models}; do echo --models $store; done)"
         " --png {output.png} --svg {output.svg}"
@@ -171,6 +177,8 @@ rule figure_fit:
         f"{RUN}/logs/figure_fit.log",
     benchmark:
         f"{RUN}/benchmarks/figure_fit.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600, per_input=8),
@@ -180,8 +188,6 @@ rule figure_fit:
         code=PLAN.code("report"),
     message:
         "Drawing the fit"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-fit --tracing {input.tracing}"
         " $(for store in {input.models}; do echo --models $store; done)"
@@ -206,6 +212,8 @@ rule figure_truth:
         f"{RUN}/logs/figure_truth.log",
     benchmark:
         f"{RUN}/benchmarks/figure_truth.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(800, per_pair=20),
@@ -215,8 +223,6 @@ rule figure_truth:
         code=PLAN.code("report"),
     message:
         "Drawing the connectome against the truth"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-truth --atlas {input.atlas} --truth {input.truth}"
         " $(for store in {input.models}; do echo --models $store; done)"
@@ -239,6 +245,8 @@ rule figure_cross_validation:
         f"{RUN}/logs/figure_cross_validation.log",
     benchmark:
         f"{RUN}/benchmarks/figure_cross_validation.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600, per_input=4),
@@ -248,8 +256,6 @@ rule figure_cross_validation:
         code=PLAN.code("report"),
     message:
         "Drawing the cross-validation"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-cross-validation --cross-validation {input.cross_validation}"
         " --png {output.png} --svg {output.svg}"
@@ -278,6 +284,8 @@ rule figure_projection:
         f"{RUN}/logs/figure_projection.log",
     benchmark:
         f"{RUN}/benchmarks/figure_projection.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(700, per_pair=12),
@@ -287,8 +295,6 @@ rule figure_projection:
         code=PLAN.code("report"),
     message:
         "Drawing the connections of a voxel"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-projection --atlas {input.atlas}"
         " $(for store in {input.models}; do echo --models $store; done)"
@@ -314,6 +320,8 @@ rule figure_residual:
         f"{RUN}/logs/figure_residual.log",
     benchmark:
         f"{RUN}/benchmarks/figure_residual.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(700, per_input=8),
@@ -323,8 +331,6 @@ rule figure_residual:
         code=PLAN.code("report"),
     message:
         "Drawing the residuals"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-residual --atlas {input.atlas} --tracing {input.tracing}"
         " --model {input.model}"
@@ -349,6 +355,8 @@ rule figure_informed:
         f"{RUN}/logs/figure_informed.log",
     benchmark:
         f"{RUN}/benchmarks/figure_informed.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600, per_input=20),
@@ -358,8 +366,6 @@ rule figure_informed:
         code=PLAN.code("report"),
     message:
         "Drawing what the experiments inform"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-informed --atlas {input.atlas} --coverage {input.coverage}"
         " --png {output.png} --svg {output.svg}"
@@ -381,6 +387,8 @@ rule figure_network:
         f"{RUN}/logs/figure_network.log",
     benchmark:
         f"{RUN}/benchmarks/figure_network.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -390,11 +398,79 @@ rule figure_network:
         code=PLAN.code("report"),
     message:
         "Drawing the spectra of the networks"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-network $(for store in {input.network}; do echo --network $store; done)"
         " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_structure:
+    input:
+        structure=f"{RUN}/network/structure.zarr",
+    output:
+        png=report(
+            f"{RUN}/figures/structure.png",
+            caption="../report/structure.rst",
+            category="4 Network",
+            labels={"figure": "Structure of the connectome"},
+        ),
+        svg=f"{RUN}/figures/structure.svg",
+    log:
+        f"{RUN}/logs/figure_structure.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_structure.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report.stage_network"),
+    message:
+        "Drawing the structure of the connectome"
+    shell:
+        "mesomode figure-structure --structure {input.structure}"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_connectomes:
+    input:
+        structure=expand(f"{RUN}/network/{{place}}structure.zarr", place=PLACES),
+        dynamics=expand(
+            f"{RUN}/dynamics/{{variant}}.zarr", variant=[*NETWORKS, *OTHER_NETWORKS]
+        ),
+    output:
+        png=report(
+            f"{RUN}/figures/connectomes.png",
+            caption="../report/connectomes.rst",
+            category="4 Network",
+            labels={"figure": "Several connectomes"},
+        ),
+        svg=f"{RUN}/figures/connectomes.svg",
+        csv=f"{RUN}/connectomes.csv",
+    log:
+        f"{RUN}/logs/figure_connectomes.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_connectomes.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report.stage_network"),
+    message:
+        "Drawing the table of connectomes"
+    shell:
+        "mesomode figure-connectomes"
+        " $(for store in {input.structure}; do echo --structure $store; done)"
+        " $(for store in {input.dynamics}; do echo --dynamics $store; done)"
+        " --png {output.png} --svg {output.svg} --csv {output.csv}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -413,6 +489,8 @@ rule figure_dynamics:
         f"{RUN}/logs/figure_dynamics.log",
     benchmark:
         f"{RUN}/benchmarks/figure_dynamics.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -422,8 +500,6 @@ rule figure_dynamics:
         code=PLAN.code("report"),
     message:
         "Drawing the dynamics"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-dynamics $(for store in {input.dynamics}; do echo --dynamics $store; done)"
         " --png {output.png} --svg {output.svg}"
@@ -445,6 +521,8 @@ rule figure_effective_rank:
         f"{RUN}/logs/figure_effective_rank.log",
     benchmark:
         f"{RUN}/benchmarks/figure_effective_rank.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -454,8 +532,6 @@ rule figure_effective_rank:
         code=PLAN.code("report.stage_theory"),
     message:
         "Drawing the dimension against the effective rank"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-effective-rank --ranks {input.ranks}"
         " --png {output.png} --svg {output.svg}"
@@ -477,6 +553,8 @@ rule figure_scaling:
         f"{RUN}/logs/figure_scaling.log",
     benchmark:
         f"{RUN}/benchmarks/figure_scaling.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -486,8 +564,6 @@ rule figure_scaling:
         code=PLAN.code("report.stage_theory"),
     message:
         "Drawing networks of finite size"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-scaling --scaling {input.scaling}"
         " --png {output.png} --svg {output.svg}"
@@ -509,6 +585,8 @@ rule figure_chaos:
         f"{RUN}/logs/figure_chaos.log",
     benchmark:
         f"{RUN}/benchmarks/figure_chaos.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -518,8 +596,6 @@ rule figure_chaos:
         code=PLAN.code("report.stage_theory"),
     message:
         "Drawing Lyapunov exponents and eigenvalues"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-chaos $(for store in {input.dynamics}; do echo --dynamics $store; done)"
         " --png {output.png} --svg {output.svg}"
@@ -542,6 +618,8 @@ rule theory_table:
         f"{RUN}/logs/theory_table.log",
     benchmark:
         f"{RUN}/benchmarks/theory_table.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -550,8 +628,6 @@ rule theory_table:
         code=PLAN.code("report.stage_theory"),
     message:
         "Putting theory and simulation into a table"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode theory-table --csv {output.csv} --html {output.html}"
         " $(for store in {input.dynamics}; do echo --dynamics $store; done)"
@@ -575,6 +651,8 @@ rule figure_session:
         f"{RUN}/benchmarks/figure_session_{{session}}.tsv"
     wildcard_constraints:
         session=r"\d+|[A-Za-z][\w-]*",
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(700, per_input=16),
@@ -584,8 +662,6 @@ rule figure_session:
         code=PLAN.code("report"),
     message:
         "Drawing the session {wildcards.session}"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-session --session {input.session}"
         " --png {output.png} --svg {output.svg}"
@@ -607,6 +683,8 @@ rule figure_comparison:
         f"{RUN}/logs/figure_comparison.log",
     benchmark:
         f"{RUN}/benchmarks/figure_comparison.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -616,8 +694,6 @@ rule figure_comparison:
         code=PLAN.code("report"),
     message:
         "Drawing the comparison"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode figure-comparison --comparison {input.comparison}"
         " --png {output.png} --svg {output.svg}"
@@ -645,6 +721,8 @@ rule summary:
         f"{RUN}/logs/summary.log",
     benchmark:
         f"{RUN}/benchmarks/summary.tsv"
+    conda:
+        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600, per_input=2),
@@ -653,8 +731,6 @@ rule summary:
         code=PLAN.code("report"),
     message:
         "Collecting the key numbers"
-    conda:
-        "../../envs/core.yaml"
     shell:
         "mesomode summary --atlas {input.atlas} --tracing {input.tracing}"
         " $(for store in {input.connectome}; do echo --connectome $store; done)"

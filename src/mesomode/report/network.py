@@ -10,13 +10,41 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mesomode.report.style import BLUE, GREEN, GREY, INK, ORANGE, RED, new_figure, number, styled
+from mesomode.report.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    new_figure,
+    number,
+    styled,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
 
-VARIANT_NAMES = {"random_mode": "random modes", "independent": "independent couplings"}
-VARIANT_COLOURS = {"random_mode": BLUE, "independent": RED}
+WINE = MUTED[6]
+VARIANT_NAMES = {
+    "random_mode": "random modes",
+    "independent": "independent couplings",
+    "blocks": "blocks",
+    "overlaps": "overlapping modes",
+    "heterogeneous": "uneven units",
+    "connectome": "connectome",
+}
+VARIANT_COLOURS = {
+    "random_mode": BLUE,
+    "independent": RED,
+    "blocks": WINE,
+    "overlaps": PURPLE,
+    "heterogeneous": SKY,
+    "connectome": INK,
+}
 CONNECTOME_COLOURS = {"connectome": ORANGE, "centred": GREEN}
 
 

@@ -1,0 +1,175 @@
+"""Table of connectomes: structure beside chance, dimension of matched networks."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mesomode.report.network import draw_table, variant_colour, variant_name
+from mesomode.report.structure import Measured
+from mesomode.report.style import new_figure, number, styled, with_error
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Dimension of the activity of one network.
+
+    Parameters
+    ----------
+    connectome, variant : str
+    units : int
+    dimension, error : float
+        Simulated, with the error over initial states.
+    theory : float
+        Predicted; NaN where there is no theory or no activity.
+    """
+
+    connectome: str
+    variant: str
+    units: int
+    dimension: float
+    error: float
+    theory: float
+
+    @classmethod
+    def of(cls, store: xr.Dataset, connectome: str) -> Simulated:
+        """From a store of the stage ``dynamics``."""
+        units = int(store.attrs["units"])
+        return cls(
+            connectome,
+            str(store.attrs["variant"]),
+            units,
+            float(store["participation_ratio"]),
+            float(store["participation_ratio_error"]),
+            units * float(store["mean_field_participation_ratio_per_unit"]),
+        )
+
+
+@styled
+def draw_connectomes(measured: Sequence[Measured], simulated: Sequence[Simulated]) -> Figure:
+    """Draw the table of connectomes and the dimensions of their matched networks.
+
+    Parameters
+    ----------
+    measured : sequence of Measured
+        One a connectome, in the order wanted.
+    simulated : sequence of Simulated
+        Their networks.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    variants = list(dict.fromkeys(s.variant for s in simulated))
+    names = [m.name for m in measured]
+    height = 5.6 + 0.28 * len(names) * 2
+    figure = new_figure(11, height, "Connectomes, their structure and their activity")
+    table = 0.6 + 0.3 * len(names)
+    grid = figure.add_gridspec(3, 1, height_ratios=(3.4, table, table))
+    axes = figure.add_subplot(grid[0])
+    width = 0.8 / len(variants)
+    for index, variant in enumerate(variants):
+        colour = variant_colour(variant)
+        for place, name in enumerate(names):
+            for s in simulated:
+                if (s.connectome, s.variant) == (name, variant):
+                    left = place + (index - (len(variants) - 1) / 2) * width
+                    axes.bar(
+                        left,
+                        s.dimension / s.units,
+                        0.9 * width,
+                        yerr=s.error / s.units,
+                        color=colour,
+                        label=variant_name(variant) if not place else None,
+                    )
+                    axes.plot([left - 0.45 * width, left + 0.45 * width],
+                              [s.theory / s.units] * 2, color="black", lw=2,
+                              label="theory" if place == index == 0 else None)  # fmt: skip
+    axes.set_xticks(range(len(names)), names)
+    axes.set_ylabel("dimension / number of units")
+    axes.set_title("Dimension of the activity of matched networks")
+    axes.legend(ncols=2)
+    _structure_table(figure.add_subplot(grid[1]), measured)
+    _dimension_table(figure.add_subplot(grid[2]), names, variants, simulated)
+    return figure
+
+
+def _structure_table(axes, measured: Sequence[Measured]) -> None:
+    header = [
+        "structure", "units", "first\nmode", r"1/PR$_\mathbf{D}$", "corrected", "weights\nshuffled",
+        "degrees\nkept", "distances\nkept", "overlaps\nrms √N u·v", "p", "not\nchance",
+        "variation\nreceived", "variation\nsent",
+    ]  # fmt: skip
+    rows = [
+        [
+            m.name,
+            f"{m.units:,}",
+            f"{100 * m.facts['top_mode_share']:.3g} %",
+            number(m.inverse_rank),
+            number(m.corrected),
+            *(
+                number(float(m.nulls[null][1].mean())) if null in m.nulls else "–"
+                for null in ("shuffled", "degrees", "distance")
+            ),
+            number(m.overlap_size),
+            number(m.overlap_p_value, 2),
+            f"{m.significant.sum()}",
+            *(number(value, 2) for value in m.variation),
+        ]
+        for m in measured
+    ]
+    draw_table(axes, header, rows, first=0.13)
+
+
+def _dimension_table(
+    axes, names: Sequence[str], variants: Sequence[str], simulated: Sequence[Simulated]
+) -> None:
+    found = {(s.connectome, s.variant): s for s in simulated}
+    header = ["dimension (theory)", *(variant_name(v).replace(" ", "\n") for v in variants)]
+    rows = []
+    for name in names:
+        cells = [name]
+        for variant in variants:
+            s = found.get((name, variant))
+            cells.append(
+                "" if s is None else f"{with_error(s.dimension, s.error)} ({number(s.theory)})"
+            )
+        rows.append(cells)
+    draw_table(axes, header, rows, first=0.16)
+
+
+def as_csv(measured: Sequence[Measured], simulated: Sequence[Simulated]) -> str:
+    """The table with full precision: one row a connectome and quantity."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["connectome", "network", "quantity", "value", "error"])
+    for m in measured:
+        for key, value in {
+            "units": m.units,
+            **m.facts,
+            "inverse_effective_rank": m.inverse_rank,
+            "unbiased_inverse_effective_rank": m.corrected,
+            "overlap_root_mean_square": m.overlap_size,
+            "overlap_permutation_p_value": m.overlap_p_value,
+            "significant_overlaps": int(m.significant.sum()),
+            "target_variation": m.variation[0],
+            "source_variation": m.variation[1],
+        }.items():
+            writer.writerow([m.name, "", key, value, ""])
+        for null, (_, inverse, _, _) in m.nulls.items():
+            quantity = "unbiased_inverse_effective_rank"
+            writer.writerow([m.name, null, quantity, np.mean(inverse), np.std(inverse)])
+        for s in simulated:
+            if s.connectome == m.name:
+                writer.writerow([m.name, s.variant, "dimension", s.dimension, s.error])
+                writer.writerow([m.name, s.variant, "dimension_theory", s.theory, ""])
+    return out.getvalue()

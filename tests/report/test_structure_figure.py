@@ -1,0 +1,118 @@
+"""Figures of the structure of connectomes, and the table of several."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from mesomode.report.connectomes import Simulated, as_csv, draw_connectomes
+from mesomode.report.structure import Measured, draw_structure
+from tests.report.conftest import check, texts, titled
+
+
+def measured(name="worm", **changed):
+    rng = np.random.default_rng(0)
+    values = np.geomspace(10, 0.01, 40)
+    overlap = np.r_[0.9, 0.8, rng.normal(size=38) / np.sqrt(40)]
+    overlap[-1] = np.nan
+    return Measured(
+        **{
+            "name": name, "read": np.r_[20, values[:-1]], "centred": values,
+            "inverse_rank": 8.5, "corrected": 4.0, "overlap": overlap,
+            "significant": np.arange(40) < 2, "overlap_size": 2.9, "overlap_p_value": 0.005,
+            "target_scale": rng.lognormal(size=40), "source_scale": np.ones(40),
+            "variation": (0.92, 0.0),
+            "nulls": {
+                "shuffled": (values**0.5, np.array([0.1, -0.1]), np.full((2, 2), 0.3),
+                             np.array([0.02, 0.04])),
+                "distance": (values, np.array([3.8, 4.4]), np.full((2, 2), 0.3),
+                             np.array([0.5, 0.5])),
+            },
+            "facts": {
+                "density": 0.041, "isolated": 3.0, "top_mode_share": 0.6,
+                "centred_top_mode_share": 0.2, "mean_share": 0.5, "kurtosis": 311.0,
+                "reciprocity": 0.14,
+            },
+            **changed,
+        }
+    )  # fmt: skip
+
+
+def test_structure_is_drawn_beside_chance():
+    figure = draw_structure(measured())
+    check(figure)
+    spectra = titled(figure, "Spectrum").lines
+    assert len(spectra) == 4, "as read, centred, two kinds of random connectomes"
+    scale = np.sqrt(np.mean(np.geomspace(10, 0.01, 40) ** 2))
+    assert spectra[0].get_ydata()[0] == pytest.approx(20 / scale)
+    assert spectra[1].get_ydata()[0] == pytest.approx(10 / scale)
+    ranks = titled(figure, "Inverse effective rank").lines
+    assert list(ranks[0].get_ydata()) == [4.0]
+    assert list(ranks[2].get_ydata()) == [3.8, 4.4]
+    chance, other = titled(figure, "Overlaps").lines
+    assert list(other.get_ydata()) == pytest.approx(np.sqrt(40) * np.array([0.9, 0.8]))
+    assert len(chance.get_ydata()) == 38
+    text = texts(figure)
+    for expected in ("4.1 %", "60 %", "20 %", "8.5", "N · PR", "10", "distances kept", "2.9"):
+        assert expected in text
+    assert "received, u: variation 0.92 (shuffled 0.3)" in text
+
+
+def test_structure_without_null_models_or_directions():
+    nothing = np.full(40, np.nan)
+    figure = draw_structure(
+        measured(nulls={}, overlap=nothing, significant=np.zeros(40, bool), corrected=-1.0)
+    )
+    check(figure)
+    assert "no mode has a direction of its own" in texts(figure)
+    assert "∞" in texts(figure), "no finite number of modes"
+
+
+def simulated(connectome, variant, dimension, theory):
+    return Simulated(connectome, variant, 40, dimension, 0.5, theory)
+
+
+NETWORKS = [
+    simulated("worm", "independent", 30.0, 29.0),
+    simulated("worm", "overlaps", 2.7, np.nan),
+    simulated("fly", "independent", 31.0, 29.0),
+]
+
+
+def test_connectomes_beside_each_other():
+    figure = draw_connectomes([measured(), measured("fly", overlap_size=1.04)], NETWORKS)
+    check(figure)
+    axes = titled(figure, "Dimension of the activity")
+    assert [bar.get_height() for bar in axes.patches] == pytest.approx([0.75, 0.775, 0.0675])
+    lines = [line.get_ydata()[0] for line in axes.lines if len(line.get_xdata()) == 2]
+    assert 29 / 40 in lines
+    text = texts(figure)
+    assert "30 ± 0.5 (29)" in text
+    assert "2.7 ± 0.5 (–)" in text
+    assert "1.04" in text
+
+
+def test_the_table_has_every_number():
+    rows = list(csv.DictReader(io.StringIO(as_csv([measured(), measured("fly")], NETWORKS))))
+    found = {(r["connectome"], r["network"], r["quantity"]): r for r in rows}
+    assert float(found["worm", "overlaps", "dimension"]["value"]) == 2.7
+    assert float(found["worm", "overlaps", "dimension"]["error"]) == 0.5
+    assert found["worm", "overlaps", "dimension_theory"]["value"] == "nan"
+    assert float(found["worm", "", "kurtosis"]["value"]) == 311
+    null = found["fly", "distance", "unbiased_inverse_effective_rank"]
+    assert float(null["value"]) == pytest.approx(4.1)
+    assert found["worm", "", "significant_overlaps"]["value"] == "2"
+
+
+def test_networks_are_read_from_their_stores():
+    store = xr.Dataset(
+        {
+            "participation_ratio": 12.0,
+            "participation_ratio_error": 0.25,
+            "mean_field_participation_ratio_per_unit": 0.2,
+        },
+        attrs={"variant": "connectome", "units": 50},
+    )
+    assert Simulated.of(store, "x") == Simulated("x", "connectome", 50, 12.0, 0.25, 10.0)
