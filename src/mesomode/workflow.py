@@ -74,14 +74,16 @@ class Plan:
                 "it is not said which two-photon sessions are wanted",
                 where="fetch.sessions",
                 why="null means all that fit, and nothing is asked of them: hundreds of GB",
-                remedy=f"set at least one of {', '.join(keys)}",
+                remedy=f"set at least one of {', '.join(keys)}; "
+                "all keys are explained in workflow/reference/config.md",
             )
         if fetch["sessions"] is not None and used:
             raise ConfigError(
                 "two-photon sessions are both named and described",
                 where=", ".join(f"fetch.{key}" for key in used),
                 why=f"fetch.sessions names {len(fetch['sessions'])}",
-                remedy="set fetch.sessions to null, or the others to null",
+                remedy="set fetch.sessions to null, or the others as they were; all keys are "
+                "explained in workflow/reference/config.md",
             )
 
     def _raw_name(self) -> str:

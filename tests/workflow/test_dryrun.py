@@ -36,6 +36,11 @@ def plans(unrun: Workspace) -> dict[str, set[str]]:
         "allen": {"source": "allen"},
         "ready": {"source": "allen", "access": {"allensdk_python": "/usr/bin/python3"}},
         "file": {"connectome": {"source": "file", "file": "own.npz"}},
+        "recording": {"recordings": {"files": {"mine": {"path": "own.npz"}}}},
+        "described": {
+            "source": "allen",
+            "fetch": {"sessions": None, "session_areas": ["VISp"]},
+        },
     }
     found = dry_runs(unrun, configurations.values())
     return dict(zip(configurations, found, strict=True))
@@ -47,7 +52,7 @@ def test_default_run_has_every_stage(plans):
     stages = {name.split(".")[0] for name in code} - {"phantom"}
     expected = {f.parent.name for f in (ROOT / "src/mesomode").glob("*/stage.py")}
     assert stages == expected
-    assert plans["default"] == set(uses) - ALLEN - {"connectome_file"}
+    assert plans["default"] == set(uses) - ALLEN - {"connectome_file", "own_recording"}
 
 
 def test_real_data_are_fetched_and_read_by_allensdk(plans):
@@ -64,6 +69,17 @@ def test_own_connectome_replaces_the_fits(plans):
     assert "connectome_file" in plans["file"]
     assert not (FITS | TRUTH) & plans["file"]
     assert {"network", "dynamics", "comparison"} <= plans["file"]
+
+
+def test_a_recording_of_ones_own_is_read_beside_the_sessions(plans):
+    assert plans["recording"] == plans["default"] | {"own_recording"}
+
+
+def test_sessions_that_are_described_are_known_once_the_lists_are_there(plans):
+    assert "fetch_recordings" in plans["described"]
+    # which sessions to read is not known yet; all that depends on them comes later
+    assert not {"read_recordings", "recordings", "figure_session"} & plans["described"]
+    assert {"session_table", "network", "dynamics"} <= plans["described"]
 
 
 def test_fetching_stays_on_the_machine_with_a_network():
@@ -97,6 +113,22 @@ REFUSED = {
     "networks from a model that is not fitted": (
         {"connectome": {"models": ["voxel"]}, "network": {"connectome": "kernel"}},
         ["network.connectome", "connectome.models is [voxel]", "add kernel"],
+    ),
+    "sessions named and described": (
+        {"fetch": {"session_areas": ["VISp"]}},
+        ["both named and described", "fetch.session_areas", "fetch.sessions names 1"],
+    ),
+    "sessions neither named nor described": (
+        {"fetch": {"sessions": None}},
+        ["not said which two-photon sessions", "hundreds of GB", "session_stimuli"],
+    ),
+    "a recording whose name looks like a session": (
+        {"recordings": {"files": {"501271265": {"path": "a.npz"}}}},
+        ["recordings.files.501271265", "pattern"],
+    ),
+    "a misspelt key of a recording": (
+        {"recordings": {"files": {"mine": {"path": "a.npz", "perid_s": 1}}}},
+        ["recordings.files.mine.perid_s", "did you mean 'period_s'?"],
     ),
     "several at once": (
         {"seed": -1, "tracing": {"injection_shell": 99}},
