@@ -439,9 +439,7 @@ rule figure_structure:
 rule figure_connectomes:
     input:
         structure=expand(f"{RUN}/network/{{place}}structure.zarr", place=PLACES),
-        dynamics=expand(
-            f"{RUN}/dynamics/{{variant}}.zarr", variant=[*NETWORKS, *OTHER_NETWORKS]
-        ),
+        dynamics=expand(f"{RUN}/dynamics/{{variant}}.zarr", variant=[*NETWORKS, *OTHER_NETWORKS]),
     output:
         png=report(
             f"{RUN}/figures/connectomes.png",
