@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from mesomode.dynamics.eigenvalues import coupling_eigenvalues
-from mesomode.errors import MemoryLimitError
+from mesomode.errors import DataError, MemoryLimitError
 from mesomode.network.random_mode import IndependentNetwork, RandomModeNetwork
 
 
@@ -62,4 +62,11 @@ def test_matrices_that_do_not_fit_are_refused_with_the_numbers(monkeypatch):
     network = random_modes(np.ones(60), 60)
     monkeypatch.setattr("mesomode.memory.available_memory", lambda: 1000)
     with pytest.raises(MemoryLimitError, match="eigenvalues of 60 × 60"):
+        coupling_eigenvalues(network)
+
+
+def test_couplings_that_are_not_finite_have_no_eigenvalues():
+    network = IndependentNetwork.draw(5, 1.0, generator=np.random.default_rng(0))
+    network.coupling[2, 3] = np.nan
+    with pytest.raises(DataError, match="the couplings are not finite"):
         coupling_eigenvalues(network)
