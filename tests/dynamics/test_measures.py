@@ -9,6 +9,7 @@ from mesomode.dynamics.measures import (
     correlation_time,
     dimensionality,
     frozen_fraction,
+    leading_projection,
     population_autocovariance,
     standardised,
     without_mean,
@@ -205,3 +206,20 @@ def test_the_mean_of_each_unit_is_removed():
     offset = samples + np.arange(5.0)
     assert_allclose(without_mean(offset), samples - samples.mean(axis=(0, 1)), atol=1e-12)
     assert without_mean(offset.astype(np.float32)).dtype == np.float32
+
+
+def test_projection_is_that_of_the_correlation_matrix():
+    generator = np.random.default_rng(8)
+    latent = generator.standard_normal((4, 60, 3)) @ np.diag([3.0, 2.0, 1.0])
+    samples = latent @ generator.standard_normal((3, 12)) + 0.1 * generator.standard_normal(
+        (4, 60, 12)
+    )
+    samples = np.concatenate([samples, np.full((4, 60, 1), 0.7)], axis=2)  # one never changes
+    found = leading_projection(samples, 2)
+    flat = samples.reshape(-1, 13)[:, :12]
+    standard = (flat - flat.mean(axis=0)) / flat.std(axis=0)
+    left, values, _ = np.linalg.svd(standard, full_matrices=False)
+    expected = (left[:, :2] * values[:2]).reshape(4, 60, 2)
+    assert_allclose(np.abs(found), np.abs(expected), atol=1e-5)
+    assert found.dtype == np.float32
+    assert leading_projection(samples, 50).shape == (4, 60, 6)

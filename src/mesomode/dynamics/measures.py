@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft, next_fast_len, rfft
+from scipy.sparse.linalg import eigsh
 
 from mesomode.errors import DataError
 
@@ -261,3 +262,35 @@ def frozen_fraction(samples: NDArray) -> float:
     """
     moving = [float(trajectory.var(axis=0, dtype=np.float64).mean()) for trajectory in samples]
     return float(np.mean(np.array(moving) < 1e-6))
+
+
+def leading_projection(samples: NDArray, count: int) -> NDArray[np.float32]:
+    """Project standardised units on their leading principal directions.
+
+    Parameters
+    ----------
+    samples : (trajectory, time, unit) ndarray
+        Activity. Units that never change do not enter.
+    count : int
+        Number of directions; no more than half of the units are used.
+
+    Returns
+    -------
+    (trajectory, time, component) ndarray of float32
+        Largest variance first; the largest weight of each direction is positive.
+    """
+    units = samples.shape[2]
+    flat = samples.reshape(-1, units)
+    mean = flat.mean(axis=0, dtype=np.float64)
+    spread = flat.std(axis=0, dtype=np.float64)
+    scale = np.divide(1.0, spread, out=np.zeros(units), where=spread > 0)
+    covariance = (flat.T @ flat).astype(np.float64) / len(flat) - np.outer(mean, mean)
+    correlation = covariance * np.outer(scale, scale)
+    kept = max(1, min(count, units // 2))
+    values, directions = eigsh(correlation, k=kept, which="LA", v0=np.ones(units))
+    directions = directions[:, np.argsort(values)[::-1]]
+    largest = np.abs(directions).argmax(axis=0)
+    directions *= np.sign(directions[largest, np.arange(kept)])
+    weights = (scale[:, None] * directions).astype(samples.dtype)
+    offset = (mean @ weights).astype(samples.dtype)
+    return (samples @ weights - offset).astype(np.float32)
