@@ -23,9 +23,7 @@ CONNECTOMES_TABLE = ["connectomes"] if OTHERS else []
 FIGURES += ["structure", *CONNECTOMES_TABLE]
 TARGETS += expand(f"{RUN}/{{table}}.csv", table=CONNECTOMES_TABLE)
 
-TARGETS += expand(
-    f"{RUN}/figures/{{name}}.{{suffix}}", name=FIGURES, suffix=["png", "svg"]
-)
+TARGETS += expand(f"{RUN}/figures/{{name}}.{{suffix}}", name=FIGURES, suffix=["png", "svg"])
 TARGETS += [session_figures]
 TARGETS += [f"{RUN}/summary.csv", f"{RUN}/summary.html"]
 TARGETS += [f"{RUN}/dynamics/table.csv", f"{RUN}/dynamics/table.html"]
@@ -46,8 +44,6 @@ rule figure_atlas:
         f"{RUN}/logs/figure_atlas.log",
     benchmark:
         f"{RUN}/benchmarks/figure_atlas.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -57,6 +53,8 @@ rule figure_atlas:
         code=PLAN.code("report"),
     message:
         "Drawing the atlas"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-atlas --atlas {input.atlas}"
         " --png {output.png} --svg {output.svg}"
@@ -79,8 +77,6 @@ rule figure_injections:
         f"{RUN}/logs/figure_injections.log",
     benchmark:
         f"{RUN}/benchmarks/figure_injections.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600, per_input=20),
@@ -90,6 +86,8 @@ rule figure_injections:
         code=PLAN.code("report"),
     message:
         "Drawing the injections"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-injections --atlas {input.atlas} --tracing {input.tracing}"
         " --png {output.png} --svg {output.svg}"
@@ -112,8 +110,6 @@ rule figure_coverage:
         f"{RUN}/logs/figure_coverage.log",
     benchmark:
         f"{RUN}/benchmarks/figure_coverage.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600, per_input=20),
@@ -123,6 +119,8 @@ rule figure_coverage:
         code=PLAN.code("report"),
     message:
         "Drawing the coverage"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-coverage --atlas {input.atlas} --tracing {input.tracing}"
         " --png {output.png} --svg {output.svg}"
@@ -144,8 +142,6 @@ rule figure_connectome:
         f"{RUN}/logs/figure_connectome.log",
     benchmark:
         f"{RUN}/benchmarks/figure_connectome.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600, per_input=4),
@@ -155,6 +151,8 @@ rule figure_connectome:
         code=PLAN.code("report"),
     message:
         "Drawing the connectomes"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-connectome $(for store in {input.models}; do echo --models $store; done)"
         " --png {output.png} --svg {output.svg}"
@@ -177,8 +175,6 @@ rule figure_fit:
         f"{RUN}/logs/figure_fit.log",
     benchmark:
         f"{RUN}/benchmarks/figure_fit.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600, per_input=8),
@@ -188,6 +184,8 @@ rule figure_fit:
         code=PLAN.code("report"),
     message:
         "Drawing the fit"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-fit --tracing {input.tracing}"
         " $(for store in {input.models}; do echo --models $store; done)"
@@ -212,8 +210,6 @@ rule figure_truth:
         f"{RUN}/logs/figure_truth.log",
     benchmark:
         f"{RUN}/benchmarks/figure_truth.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(800, per_pair=20),
@@ -223,6 +219,8 @@ rule figure_truth:
         code=PLAN.code("report"),
     message:
         "Drawing the connectome against the truth"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-truth --atlas {input.atlas} --truth {input.truth}"
         " $(for store in {input.models}; do echo --models $store; done)"
@@ -245,8 +243,6 @@ rule figure_cross_validation:
         f"{RUN}/logs/figure_cross_validation.log",
     benchmark:
         f"{RUN}/benchmarks/figure_cross_validation.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600, per_input=4),
@@ -256,6 +252,8 @@ rule figure_cross_validation:
         code=PLAN.code("report"),
     message:
         "Drawing the cross-validation"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-cross-validation --cross-validation {input.cross_validation}"
         " --png {output.png} --svg {output.svg}"
@@ -284,8 +282,6 @@ rule figure_projection:
         f"{RUN}/logs/figure_projection.log",
     benchmark:
         f"{RUN}/benchmarks/figure_projection.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(700, per_pair=12),
@@ -295,6 +291,8 @@ rule figure_projection:
         code=PLAN.code("report"),
     message:
         "Drawing the connections of a voxel"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-projection --atlas {input.atlas}"
         " $(for store in {input.models}; do echo --models $store; done)"
@@ -320,8 +318,6 @@ rule figure_residual:
         f"{RUN}/logs/figure_residual.log",
     benchmark:
         f"{RUN}/benchmarks/figure_residual.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(700, per_input=8),
@@ -331,6 +327,8 @@ rule figure_residual:
         code=PLAN.code("report"),
     message:
         "Drawing the residuals"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-residual --atlas {input.atlas} --tracing {input.tracing}"
         " --model {input.model}"
@@ -355,8 +353,6 @@ rule figure_informed:
         f"{RUN}/logs/figure_informed.log",
     benchmark:
         f"{RUN}/benchmarks/figure_informed.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600, per_input=20),
@@ -366,6 +362,8 @@ rule figure_informed:
         code=PLAN.code("report"),
     message:
         "Drawing what the experiments inform"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-informed --atlas {input.atlas} --coverage {input.coverage}"
         " --png {output.png} --svg {output.svg}"
@@ -387,8 +385,6 @@ rule figure_network:
         f"{RUN}/logs/figure_network.log",
     benchmark:
         f"{RUN}/benchmarks/figure_network.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -398,6 +394,8 @@ rule figure_network:
         code=PLAN.code("report"),
     message:
         "Drawing the spectra of the networks"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-network $(for store in {input.network}; do echo --network $store; done)"
         " --png {output.png} --svg {output.svg}"
@@ -419,8 +417,6 @@ rule figure_structure:
         f"{RUN}/logs/figure_structure.log",
     benchmark:
         f"{RUN}/benchmarks/figure_structure.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -430,6 +426,8 @@ rule figure_structure:
         code=PLAN.code("report.stage_network"),
     message:
         "Drawing the structure of the connectome"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-structure --structure {input.structure}"
         " --png {output.png} --svg {output.svg}"
@@ -453,8 +451,6 @@ rule figure_connectomes:
         f"{RUN}/logs/figure_connectomes.log",
     benchmark:
         f"{RUN}/benchmarks/figure_connectomes.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -464,6 +460,8 @@ rule figure_connectomes:
         code=PLAN.code("report.stage_network"),
     message:
         "Drawing the table of connectomes"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-connectomes"
         " $(for store in {input.structure}; do echo --structure $store; done)"
@@ -487,8 +485,6 @@ rule figure_dynamics:
         f"{RUN}/logs/figure_dynamics.log",
     benchmark:
         f"{RUN}/benchmarks/figure_dynamics.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -498,6 +494,8 @@ rule figure_dynamics:
         code=PLAN.code("report"),
     message:
         "Drawing the dynamics"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-dynamics $(for store in {input.dynamics}; do echo --dynamics $store; done)"
         " --png {output.png} --svg {output.svg}"
@@ -519,8 +517,6 @@ rule figure_effective_rank:
         f"{RUN}/logs/figure_effective_rank.log",
     benchmark:
         f"{RUN}/benchmarks/figure_effective_rank.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -530,6 +526,8 @@ rule figure_effective_rank:
         code=PLAN.code("report.stage_theory"),
     message:
         "Drawing the dimension against the effective rank"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-effective-rank --ranks {input.ranks}"
         " --png {output.png} --svg {output.svg}"
@@ -551,8 +549,6 @@ rule figure_scaling:
         f"{RUN}/logs/figure_scaling.log",
     benchmark:
         f"{RUN}/benchmarks/figure_scaling.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -562,6 +558,8 @@ rule figure_scaling:
         code=PLAN.code("report.stage_theory"),
     message:
         "Drawing networks of finite size"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-scaling --scaling {input.scaling}"
         " --png {output.png} --svg {output.svg}"
@@ -583,8 +581,6 @@ rule figure_chaos:
         f"{RUN}/logs/figure_chaos.log",
     benchmark:
         f"{RUN}/benchmarks/figure_chaos.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -594,6 +590,8 @@ rule figure_chaos:
         code=PLAN.code("report.stage_theory"),
     message:
         "Drawing Lyapunov exponents and eigenvalues"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-chaos $(for store in {input.dynamics}; do echo --dynamics $store; done)"
         " --png {output.png} --svg {output.svg}"
@@ -616,8 +614,6 @@ rule theory_table:
         f"{RUN}/logs/theory_table.log",
     benchmark:
         f"{RUN}/benchmarks/theory_table.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -626,6 +622,8 @@ rule theory_table:
         code=PLAN.code("report.stage_theory"),
     message:
         "Putting theory and simulation into a table"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode theory-table --csv {output.csv} --html {output.html}"
         " $(for store in {input.dynamics}; do echo --dynamics $store; done)"
@@ -649,8 +647,6 @@ rule figure_session:
         f"{RUN}/benchmarks/figure_session_{{session}}.tsv"
     wildcard_constraints:
         session=r"\d+|[A-Za-z][\w-]*",
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(700, per_input=16),
@@ -660,6 +656,8 @@ rule figure_session:
         code=PLAN.code("report"),
     message:
         "Drawing the session {wildcards.session}"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-session --session {input.session}"
         " --png {output.png} --svg {output.svg}"
@@ -681,8 +679,6 @@ rule figure_comparison:
         f"{RUN}/logs/figure_comparison.log",
     benchmark:
         f"{RUN}/benchmarks/figure_comparison.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600),
@@ -692,6 +688,8 @@ rule figure_comparison:
         code=PLAN.code("report"),
     message:
         "Drawing the comparison"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode figure-comparison --comparison {input.comparison}"
         " --png {output.png} --svg {output.svg}"
@@ -719,8 +717,6 @@ rule summary:
         f"{RUN}/logs/summary.log",
     benchmark:
         f"{RUN}/benchmarks/summary.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(600, per_input=2),
@@ -729,6 +725,8 @@ rule summary:
         code=PLAN.code("report"),
     message:
         "Collecting the key numbers"
+    conda:
+        "../../envs/core.yaml"
     shell:
         "mesomode summary --atlas {input.atlas} --tracing {input.tracing}"
         " $(for store in {input.connectome}; do echo --connectome $store; done)"
