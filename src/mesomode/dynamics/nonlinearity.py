@@ -178,33 +178,19 @@ class HermiteAverages:
     TOLERANCE = 1e-12
 
     def __init__(self, nonlinearity: Nonlinearity, variance: float) -> None:
+        from mesomode.dynamics.theory_kernels import hermite_squares
+
         self._variance = variance
         nodes, weights = _gaussian_quadrature(variance)
         values = nonlinearity(math.sqrt(variance) * nodes)
-        total = float(weights @ values**2)
-        # Hermite polynomials times the root of the weight stay bounded at any order
-        root = np.sqrt(weights)
-        values = values * root
-        previous, current = root, nodes * root
-        squares = []
-        left = total
-        for order in range(1, self.LIMIT):
-            if order % 2:
-                squares.append(float(current @ values) ** 2)
-                left -= squares[-1]
-                if left < self.TOLERANCE * total:
-                    break
-            previous, current = (
-                current,
-                (nodes * current - math.sqrt(order) * previous) / math.sqrt(order + 1),
-            )
-        else:
+        squares = hermite_squares(values, nodes, weights, self.LIMIT, self.TOLERANCE)
+        if not len(squares):
             raise SolverError(
                 f"the Gaussian averages of {nonlinearity.name} did not converge",
                 why=f"at input variance {variance:.4g} more than {self.LIMIT:,} orders are needed",
                 remedy="use a smaller gain, or the nonlinearity erf, which is exact at any gain",
             )
-        self._squares = np.array(squares)
+        self._squares = squares
         self.slope = math.sqrt(squares[0] / variance)
         orders = 2.0 * np.arange(len(squares)) + 1.0
         self.square_slope = float(orders @ self._squares) / variance
@@ -212,20 +198,20 @@ class HermiteAverages:
     def covariance(self, delta: NDArray) -> NDArray:
         """Σ c_k² (Δ/Δ_0)^k."""
         ratio = np.asarray(delta) / self._variance
-        return ratio * _polynomial(self._squares[::-1], ratio * ratio)
+        return ratio * _series(self._squares, ratio * ratio)
 
     def integral(self, delta: NDArray) -> NDArray:
         """Σ c_k² Δ_0 (Δ/Δ_0)^(k+1)/(k+1)."""
         ratio = np.asarray(delta) / self._variance
         square = ratio * ratio
         orders = 2.0 * np.arange(1, len(self._squares) + 1)
-        return self._variance * square * _polynomial((self._squares / orders)[::-1], square)
+        return self._variance * square * _series(self._squares / orders, square)
 
     def slope_covariance(self, delta: NDArray) -> NDArray:
         """Σ k c_k² (Δ/Δ_0)^(k−1)/Δ_0."""
         square = np.square(np.asarray(delta) / self._variance)
         orders = 2.0 * np.arange(len(self._squares)) + 1.0
-        return _polynomial((self._squares * orders)[::-1], square) / self._variance
+        return _series(self._squares * orders, square) / self._variance
 
 
 NONLINEARITIES: dict[str, Nonlinearity] = {
@@ -258,6 +244,14 @@ def _polynomial(coefficients: NDArray | tuple[float, ...], argument: NDArray) ->
         result *= argument
         result += kind(coefficient)
     return result
+
+
+def _series(coefficients: NDArray, argument: NDArray) -> NDArray[np.float64]:
+    """Power series of an array of any shape, lowest power first."""
+    from mesomode.dynamics.theory_kernels import power_series
+
+    flat = np.ascontiguousarray(argument, dtype=np.float64).ravel()
+    return power_series(coefficients, flat).reshape(np.shape(argument))
 
 
 def _gaussian_quadrature(variance: float) -> tuple[NDArray, NDArray]:

@@ -111,3 +111,66 @@ def feedback_paths(
                 response[lag] += moved[lag, path]
     response /= windows * paths
     return states[burn:], activity[burn:], slope[burn:], response
+
+
+@njit(**OPTIONS)
+def hermite_squares(
+    values: NDArray, nodes: NDArray, weights: NDArray, limit: int, tolerance: float
+) -> NDArray:
+    """Squares of the coefficients of an odd function in orthonormal Hermite polynomials.
+
+    Parameters
+    ----------
+    values, nodes, weights : (node,) ndarray
+        The function at nodes of a quadrature over the standard normal distribution.
+    limit : int
+        Highest order that is tried.
+    tolerance : float
+        Share of the mean square that may be left out.
+
+    Returns
+    -------
+    (order,) ndarray
+        Of the odd orders; empty if the limit is reached.
+    """
+    count = len(nodes)
+    # Hermite polynomials times the root of the weight stay bounded at any order
+    previous, current, scaled = np.empty(count), np.empty(count), np.empty(count)
+    total = 0.0
+    for i in range(count):
+        previous[i] = np.sqrt(weights[i])
+        current[i] = nodes[i] * previous[i]
+        scaled[i] = values[i] * previous[i]
+        total += scaled[i] ** 2
+    squares = np.empty(limit // 2 + 1)
+    left = total
+    for order in range(1, limit):
+        if order % 2:
+            coefficient = 0.0
+            for i in range(count):
+                coefficient += current[i] * scaled[i]
+            squares[order // 2] = coefficient**2
+            left -= coefficient**2
+            if left < tolerance * total:
+                return squares[: order // 2 + 1].copy()
+        down, up = np.sqrt(order), 1.0 / np.sqrt(order + 1)
+        for i in range(count):
+            following = (nodes[i] * current[i] - down * previous[i]) * up
+            previous[i] = current[i]
+            current[i] = following
+    return squares[:0].copy()
+
+
+@njit(**OPTIONS)
+def power_series(coefficients: NDArray, argument: NDArray) -> NDArray:
+    """Σ_k c_k x^k of each element of a flat array, by Horner's rule."""
+    result = np.empty(len(argument))
+    block = 64
+    for begin in range(0, len(argument), block):
+        end = min(begin + block, len(argument))
+        for i in range(begin, end):
+            result[i] = coefficients[-1]
+        for k in range(len(coefficients) - 2, -1, -1):
+            for i in range(begin, end):
+                result[i] = result[i] * argument[i] + coefficients[k]
+    return result
