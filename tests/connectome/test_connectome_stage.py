@@ -13,13 +13,18 @@ from mesomode.connectome.objective import Objective
 from mesomode.connectome.schemas import (
     CROSS_VALIDATION_SCHEMA,
     FOLD_SCHEMA,
+    RANKS_SCHEMA,
     SCHEMA,
     TRUTH_SCHEMA,
 )
 from mesomode.connectome.settings import Settings
 from mesomode.connectome.stage import connectome_model, connectome_voxel
 from mesomode.connectome.stage_reference import connectome_file, connectome_truth
-from mesomode.connectome.stage_validation import connectome_cross_validation, connectome_fold
+from mesomode.connectome.stage_validation import (
+    connectome_cross_validation,
+    connectome_fold,
+    connectome_ranks,
+)
 from mesomode.errors import DataError
 from mesomode.steps import Provenance, run_step
 from mesomode.store import open_store, verify_store, write_store
@@ -416,3 +421,30 @@ def test_each_model_writes_its_store(inputs, tmp_path, model):
 def test_settings_that_make_no_sense(values, message):
     with pytest.raises(ValidationError, match=message):
         Settings(**values)
+
+
+@pytest.mark.slow
+def test_the_low_rank_model_comes_nearer_with_every_rank(inputs, voxel, tmp_path):
+    out = tmp_path / "ranks.zarr"
+    run_step(
+        connectome_ranks,
+        voxel=voxel[0],
+        atlas=inputs[0] / "atlas.zarr",
+        tracing=inputs[0] / "tracing.zarr",
+        out=out,
+        settings=Settings(smoothing=1e-3, rank_sweep=(6, 1, 72), search_tolerance=1e-5),
+        seed=1,
+        threads=1,
+    )
+    assert verify_store(out) == []
+    with open_store(out, RANKS_SCHEMA) as found:
+        assert_array_equal(found["rank"], [1, 6, 72])
+        distance, least = found["distance"].values, found["truncated_distance"].values
+        weights = voxel[1]["weights"].values.astype(float)
+        u, s, v = np.linalg.svd(weights, full_matrices=False)
+        twin = [np.linalg.norm((u[:, :r] * s[:r]) @ v[:r] - weights) for r in (1, 6, 72)]
+        assert_allclose(least, twin / np.linalg.norm(weights), atol=1e-6)
+        assert (distance >= least[:, None] - 1e-6).all()
+        assert (np.diff(distance.mean(axis=1)) < 0).all()
+        assert (found["objective"] >= found["voxel_objective"] * (1 - 1e-5)).all()
+        assert (found["objective"][2] <= 1.01 * found["voxel_objective"]).all(), "(P2) is (P1)"

@@ -5,6 +5,7 @@ import pytest
 
 from mesomode.report import connectome
 from mesomode.report.fit import Certificate, Fit, draw_fit
+from mesomode.report.ranks import draw_ranks
 from mesomode.report.truth import Model, draw_truth, example_sources
 from tests.report.conftest import check, texts, titled
 
@@ -252,3 +253,18 @@ def test_a_run_without_the_voxel_model(projections):
     figure = draw_fit([fit("kernel", prediction)], projection, observed, None)
     check(figure)
     assert "the voxel model was not fitted" in texts(figure)
+
+
+def test_ranks():
+    rank = np.array([5, 20, 160])
+    distance = np.array([[0.5, 0.52], [0.3, 0.28], [0.14, 0.13]])
+    figure = draw_ranks(rank, distance, distance.min(axis=1) / 2, 10 * (1 + distance), 10.0, 300.0)
+    check(figure)
+    text = texts(figure)
+    assert "comes within 13 % of the voxel model at rank 160" in text
+    assert "low-rank model (n = 2 starts)" in text and "published" in text and "λ = 300" in text
+    near, excess = titled(figure, "‖U Vᵀ − W‖"), titled(figure, "Objective")
+    assert near.lines[0].get_ydata() == pytest.approx([51, 29, 13.5])
+    assert excess.lines[1].get_ydata() == pytest.approx(100 * distance[:, 0])
+    nothing = draw_ranks(rank[:1], distance[:1], distance[:1, 0], distance[:1], 0.0, 1.0)
+    check(nothing)

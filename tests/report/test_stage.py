@@ -11,7 +11,7 @@ import xarray as xr
 
 from mesomode.comparison.settings import Settings as ComparisonSettings
 from mesomode.comparison.stage import comparison
-from mesomode.connectome.schemas import COVERAGE_SCHEMA, CROSS_VALIDATION_SCHEMA
+from mesomode.connectome.schemas import COVERAGE_SCHEMA, CROSS_VALIDATION_SCHEMA, RANKS_SCHEMA
 from mesomode.connectome.settings import Settings as ConnectomeSettings
 from mesomode.connectome.stage import connectome_model, connectome_voxel
 from mesomode.connectome.stage_reference import connectome_truth
@@ -179,6 +179,19 @@ def _made_up(folder):
     write_store(
         folder / "cross_validation.zarr", validation, CROSS_VALIDATION_SCHEMA, Provenance("test")
     )
+    distance = np.array([[0.5, 0.6], [0.2, 0.3]])
+    ranks = xr.Dataset(
+        {
+            "rank": ("rank", [2, 9]),
+            "distance": (("rank", "start"), distance),
+            "truncated_distance": ("rank", distance.min(axis=1) / 2),
+            "objective": (("rank", "start"), 1 + distance),
+            "voxel_objective": ((), 1.0),
+            "iterations": (("rank", "start"), np.full((2, 2), 7)),
+        },
+        attrs={"smoothing": 1.0},
+    )
+    write_store(folder / "ranks.zarr", ranks, RANKS_SCHEMA, Provenance("test"))
     made = stores.coverage(voxel, region, injection, bootstrap=3)
     write_store(folder / "coverage.zarr", made, COVERAGE_SCHEMA, Provenance("test"))
 
@@ -206,7 +219,10 @@ INPUTS = {
     "connectome": {"models": MODELS},
     "fit": {"tracing": "tracing", "models": MODELS},
     "truth": {"atlas": "atlas", "truth": "truth", "models": MODELS},
-    "cross_validation": {"cross_validation": "cross_validation"},
+    "cross_validation": {
+        name: name for name in ("atlas", "tracing", "coverage", "cross_validation")
+    },
+    "ranks": {"ranks": "ranks"},
     "projection": {"atlas": "atlas", "models": ["voxel", "truth"]},
     "residual": {
         "atlas": "atlas",

@@ -1,12 +1,14 @@
 """connectome: the models fitted to the tracer experiments, their cross-validation, coverage and
 uncertainty, the comparison with the phantom's truth; or a matrix of one's own."""
 
-from mesomode.connectome.settings import keys_of
+from mesomode.connectome.settings import SWEEP_KEYS, keys_of
 
 OWN = config["connectome"]["source"] == "file"
 CONNECTOMES = [] if OWN else config["connectome"]["models"]
 # the connectome that the networks are made from
 CONNECTOME = "file" if OWN else config["network"]["connectome"]
+# the sweep over ranks sets the low-rank model beside the voxel model
+RANKS = config["connectome"]["rank_sweep"] if {"voxel", "low_rank"} <= set(CONNECTOMES) else []
 FOLDS = range(config["connectome"]["outer_folds"] if CONNECTOMES else 0)
 
 TARGETS += expand(f"{RUN}/connectome/{{model}}.zarr", model=CONNECTOMES or [CONNECTOME])
@@ -14,6 +16,8 @@ if CONNECTOMES:
     TARGETS += [f"{RUN}/connectome/coverage.zarr"]
     if PLAN.source == "phantom":
         TARGETS += [f"{RUN}/connectome/truth.zarr"]
+if RANKS:
+    TARGETS += [f"{RUN}/connectome/ranks.zarr"]
 if FOLDS:
     TARGETS += [f"{RUN}/connectome/cross_validation.zarr", f"{RUN}/connectome/table.csv"]
 
@@ -135,6 +139,35 @@ rule connectome_cross_validation:
     shell:
         "mesomode connectome-cross-validation $(printf -- '--folds %s ' {input.folds})"
         " --out {output.store} --table {output.table} --log {log}"
+
+
+rule connectome_ranks:
+    input:
+        voxel=f"{RUN}/connectome/voxel.zarr",
+        atlas=f"{RUN}/atlas.zarr",
+        tracing=f"{RUN}/tracing.zarr",
+    output:
+        store=directory(f"{RUN}/connectome/ranks.zarr"),
+    log:
+        f"{RUN}/logs/connectome_ranks.log",
+    benchmark:
+        f"{RUN}/benchmarks/connectome_ranks.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(800, per_pair=60),
+        runtime=minutes(60),
+    params:
+        settings=PLAN.settings("connectome", *SWEEP_KEYS),
+        seed=SEED,
+        code=PLAN.code("connectome.stage_validation"),
+    message:
+        "Setting the low-rank model beside the voxel model, rank by rank"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode connectome-ranks --voxel {input.voxel} --atlas {input.atlas}"
+        " --tracing {input.tracing} --out {output.store} --settings {params.settings:q}"
+        " --seed {params.seed} --threads {threads} --log {log}"
 
 
 rule connectome_coverage:

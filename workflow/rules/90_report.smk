@@ -15,7 +15,7 @@ if CONNECTOMES:
     FIGURES += ["connectome", "fit", "projection", "residual", "informed"]
     MODELS = [*MODELS, *TRUTH, *VALIDATION, "coverage"]
     TARGETS += [f"{RUN}/figures/source_sweep.gif"]
-FIGURES += [*TRUTH, *VALIDATION]
+FIGURES += [*TRUTH, *VALIDATION, *(["ranks"] if CONNECTOMES and RANKS else [])]
 
 FIGURES += ["chaos", *BY_SIZE, *BY_RANK]
 # several connectomes beside each other
@@ -24,6 +24,7 @@ FIGURES += ["structure", *CONNECTOMES_TABLE]
 TARGETS += expand(f"{RUN}/{{table}}.csv", table=CONNECTOMES_TABLE)
 
 TARGETS += expand(f"{RUN}/figures/{{name}}.{{suffix}}", name=FIGURES, suffix=["png", "svg"])
+
 TARGETS += [session_figures]
 TARGETS += [f"{RUN}/summary.csv", f"{RUN}/summary.html"]
 TARGETS += [f"{RUN}/dynamics/table.csv", f"{RUN}/dynamics/table.html"]
@@ -230,6 +231,9 @@ rule figure_truth:
 
 rule figure_cross_validation:
     input:
+        atlas=f"{RUN}/atlas.zarr",
+        tracing=f"{RUN}/tracing.zarr",
+        coverage=f"{RUN}/connectome/coverage.zarr",
         cross_validation=f"{RUN}/connectome/cross_validation.zarr",
     output:
         png=report(
@@ -255,7 +259,8 @@ rule figure_cross_validation:
     conda:
         "../../envs/core.yaml"
     shell:
-        "mesomode figure-cross-validation --cross-validation {input.cross_validation}"
+        "mesomode figure-cross-validation --atlas {input.atlas} --tracing {input.tracing}"
+        " --coverage {input.coverage} --cross-validation {input.cross_validation}"
         " --png {output.png} --svg {output.svg}"
         " --settings {params.settings:q} --log {log}"
 
@@ -366,6 +371,38 @@ rule figure_informed:
         "../../envs/core.yaml"
     shell:
         "mesomode figure-informed --atlas {input.atlas} --coverage {input.coverage}"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_ranks:
+    input:
+        ranks=f"{RUN}/connectome/ranks.zarr",
+    output:
+        png=report(
+            f"{RUN}/figures/ranks.png",
+            caption="../report/ranks.rst",
+            category="3 Connectome",
+            labels={"figure": "Ranks"},
+        ),
+        svg=f"{RUN}/figures/ranks.svg",
+    log:
+        f"{RUN}/logs/figure_ranks.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_ranks.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing the low-rank model against the rank"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-ranks --ranks {input.ranks}"
         " --png {output.png} --svg {output.svg}"
         " --settings {params.settings:q} --log {log}"
 

@@ -16,11 +16,13 @@ from mesomode.errors import DataError
 
 Factor = npt.NDArray[np.floating]
 CHUNK = 4096  # rows of Y that are worked on at once
+QUICK = np.dtype(np.float32)  # of the many products within a step
 
 
 class Quadratic(NamedTuple):
     """min over F >= 0 of <F, A F> - 2 <F, B>, with what a preconditioner needs to know of A.
 
+    ``product`` is A F in the precision of the factors, ``quick`` in float32.
     A is close to E (x) ``coupling`` + I (x) ``local``, where E is the squared
     Laplacian times the penalty weight, plus X X^T for the source factor. For
     the target factor ``responses`` is H^T: h_i h_i^T is missing from ``local``
@@ -28,6 +30,7 @@ class Quadratic(NamedTuple):
     """
 
     product: Callable[[Factor], Factor]
+    quick: Callable[[Factor], Factor]
     right: Factor
     coupling: Factor
     local: Factor
@@ -102,6 +105,10 @@ class LowRankProblem:
         self.observed = observed
         self.source_laplacian = sparse.csr_array(source_laplacian, dtype=self.precision)
         self.target_laplacian = sparse.csr_array(target_laplacian, dtype=self.precision)
+        self.quick_source_laplacian = sparse.csr_array(source_laplacian, dtype=QUICK)
+        self.quick_target_laplacian = sparse.csr_array(target_laplacian, dtype=QUICK)
+        self.quick_injection = sparse.csr_array(injection, dtype=QUICK)
+        self.quick_injection_rows = sparse.csr_array(self.quick_injection.T)
         self.complement = 2 * np.count_nonzero(observed) > observed.size
         listed = sparse.csr_array(~observed if self.complement else observed)
         self.listed = (listed.indptr, listed.indices)
@@ -137,19 +144,27 @@ class LowRankProblem:
         local = rough + data if self.complement else rough
         indptr, indices = self.listed
 
-        def product(factor: Factor) -> Factor:
-            inner = laplace(laplacian, factor) @ gram
-            inner += 2 * (factor @ cross)
-            out = laplace(laplacian, inner)
-            out += factor @ local
-            _add_listed(indptr, indices, factor, response, self.complement, out)
-            return out
+        def product_with(
+            laplacian: sparse.csr_array, gram: Factor, cross: Factor, local: Factor, seen: Factor
+        ) -> Callable[[Factor], Factor]:
+            def product(factor: Factor) -> Factor:
+                inner = laplace(laplacian, factor) @ gram
+                inner += factor @ cross
+                out = laplace(laplacian, inner)
+                out += factor @ local
+                _add_listed(indptr, indices, factor, seen, self.complement, out)
+                return out
 
+            return product
+
+        matrices = (gram, 2 * cross, local, response)
+        product = product_with(laplacian, *matrices)
+        quick = product_with(self.quick_target_laplacian, *(m.astype(QUICK) for m in matrices))
         degree = -float(laplacian.diagonal().min())
         curvature = (degree**2 + degree) * gram - 2 * degree * cross + rough + data
         right = self.projection @ response
         return Quadratic(
-            product, right, full, rough + data, float(curvature.diagonal().max()), response
+            product, quick, right, full, rough + data, float(curvature.diagonal().max()), response
         )
 
     def source_quadratic(self, target_factor: Factor) -> Quadratic:
@@ -158,24 +173,44 @@ class LowRankProblem:
         full, gram, cross, rough = self._grams(self.target_laplacian, target_factor)
         indptr, indices = self.listed_by_experiment
 
-        def product(factor: Factor) -> Factor:
-            inner = laplace(laplacian, factor) @ gram
-            inner += 2 * (factor @ cross)
-            out = laplace(laplacian, inner)
-            out += factor @ rough
-            response = self.responses(factor)
-            seen = response @ full if self.complement else np.zeros_like(response)
-            _add_listed_by_experiment(
-                indptr, indices, target_factor, response, self.complement, seen
-            )
-            out += self.injection @ seen
-            return out
+        def product_with(
+            laplacian: sparse.csr_array,
+            injection: sparse.csr_array,
+            injection_rows: sparse.csr_array,
+            gram: Factor,
+            cross: Factor,
+            rough: Factor,
+            full: Factor,
+            target_factor: Factor,
+        ) -> Callable[[Factor], Factor]:
+            def product(factor: Factor) -> Factor:
+                inner = laplace(laplacian, factor) @ gram
+                inner += factor @ cross
+                out = laplace(laplacian, inner)
+                out += factor @ rough
+                response = np.asarray(injection_rows @ factor)
+                seen = response @ full if self.complement else np.zeros_like(response)
+                _add_listed_by_experiment(
+                    indptr, indices, target_factor, response, self.complement, seen
+                )
+                out += injection @ seen
+                return out
 
+            return product
+
+        matrices = (gram, 2 * cross, rough, full, target_factor)
+        product = product_with(laplacian, self.injection, self.injection_rows, *matrices)
+        quick = product_with(
+            self.quick_source_laplacian,
+            self.quick_injection,
+            self.quick_injection_rows,
+            *(m.astype(QUICK, copy=False) for m in matrices),
+        )
         degree = -float(laplacian.diagonal().min())
         strength = float(self.injection.multiply(self.injection).sum(axis=1).max())
         curvature = (degree**2 + degree) * gram - 2 * degree * cross + rough + strength * full
         right = self.injection @ (self.projection.T @ target_factor)
-        return Quadratic(product, right, full, rough, float(curvature.diagonal().max()))
+        return Quadratic(product, quick, right, full, rough, float(curvature.diagonal().max()))
 
     def _grams(
         self, laplacian: sparse.csr_array, factor: Factor

@@ -92,11 +92,11 @@ def solve(
     """
     begin = time.perf_counter()
     source_side = FactorStep(
-        FactorPreconditioner(problem.source_laplacian, problem.weight, problem.injection)
+        FactorPreconditioner(problem.quick_source_laplacian, problem.weight, problem.injection)
     )
     missing = ~problem.observed if problem.complement else None
     target_side = FactorStep(
-        FactorPreconditioner(problem.target_laplacian, problem.weight, missing=missing)
+        FactorPreconditioner(problem.quick_target_laplacian, problem.weight, missing=missing)
     )
 
     def step_target(u: Factor, v: Factor) -> Factor:

@@ -189,6 +189,22 @@ CROSS_VALIDATION_SCHEMA = Schema(
     },
 )
 
+RANKS_SCHEMA = Schema(
+    "connectome_ranks",
+    {
+        "rank": Variable(("rank",), "int64", "1", "rank of the factors"),
+        "distance": Variable(
+            ("rank", "start"), "float64", "1", "|U V^T - W|_F / |W|_F, W of the voxel model"
+        ),
+        "truncated_distance": Variable(
+            ("rank",), "float64", "1", "the least possible, by the singular values of W"
+        ),
+        "objective": Variable(("rank", "start"), "float64", "1", "objective of the regression"),
+        "voxel_objective": Variable((), "float64", "1", "that of the voxel model"),
+        "iterations": Variable(("rank", "start"), "int64", "1", "sweeps of each fit"),
+    },
+)
+
 COVERAGE_SCHEMA = Schema(
     "connectome_coverage",
     {

@@ -37,6 +37,10 @@ SEARCH_KEYS = {
 """Settings among whose values cross-validation chooses."""
 
 
+SWEEP_KEYS = (*FIT_KEYS["low_rank"], "rank_sweep", "search_tolerance")
+"""Settings that the sweep over ranks depends on."""
+
+
 def keys_of(model: str, cross_validation: bool = False) -> tuple[str, ...]:
     """Settings that the fit of a model, or its cross-validation, depends on."""
     keys = FIT_KEYS[model]
@@ -82,6 +86,10 @@ class Settings(SettingsBase):
     restarts: int = Field(default=1, ge=1, le=100)
     """Fits of the low-rank model from different starts, of which the best is kept; their spread
     is reported."""
+
+    rank_sweep: tuple[int, ...] = (5, 10, 20, 40)
+    """Ranks at which the low-rank model is set beside the voxel model, twice each from different
+    starts: how near it comes. Empty: none."""
 
     bandwidth: float = Field(default=500.0, gt=0, le=20_000)
     """Width of the kernel model in micrometres: how far an injection speaks for its
@@ -159,6 +167,8 @@ class Settings(SettingsBase):
             raise ValueError("source is 'file' but no file is named: set connectome.file")
         if len(set(self.models)) < len(self.models) or not self.models:
             raise ValueError("models must name at least one model, each once")
+        if len(set(self.rank_sweep)) < len(self.rank_sweep) or min(self.rank_sweep, default=1) < 1:
+            raise ValueError("rank_sweep must hold positive ranks, each once")
         if self.outer_folds == 1:
             raise ValueError("outer_folds is 1: choose 0 (no cross-validation) or at least 2")
         if self.file_key is not None and self.file_edge_keys is not None:

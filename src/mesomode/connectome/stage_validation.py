@@ -10,6 +10,8 @@ from mesomode.connectome.schemas import (
     COVERAGE_SCHEMA,
     CROSS_VALIDATION_SCHEMA,
     FOLD_SCHEMA,
+    RANKS_SCHEMA,
+    SCHEMA,
 )
 from mesomode.connectome.settings import Settings
 from mesomode.connectome.stage_data import limit_threads, read
@@ -20,6 +22,11 @@ from mesomode.store import open_store, write_store
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
+
+    from mesomode.connectome.low_rank import LowRankConnectome
+
+STARTS = 2
+"""Fits of each rank in the sweep over ranks, so that their spread is seen."""
 
 
 @step
@@ -162,6 +169,88 @@ def connectome_cross_validation(
     with atomic_file(table) as temporary, temporary.open("w", newline="") as file:
         csv.writer(file).writerows([header, *lines])
     write_store(out, dataset, CROSS_VALIDATION_SCHEMA, provenance)
+
+
+@step
+def connectome_ranks(
+    *,
+    voxel: Input,
+    atlas: Input,
+    tracing: Input,
+    out: Output,
+    settings: Settings,
+    seed: int,
+    threads: int,
+    provenance: Provenance,
+) -> None:
+    """Fit the low-rank model at several ranks and measure how near it comes to the voxel model.
+
+    Parameters
+    ----------
+    voxel : Path
+        ``connectome/voxel.zarr``.
+    atlas, tracing : Path
+        ``atlas.zarr`` and ``tracing.zarr``.
+    out : Path
+        ``connectome/ranks.zarr``.
+
+    Raises
+    ------
+    DataError
+        The data do not determine a fit, or the voxel model's weights are zero.
+    """
+    import numpy as np
+    import xarray as xr
+
+    from mesomode.connectome.low_rank_sweep import rank_sweep, truncation_distances
+    from mesomode.connectome.models import estimator, experiment_weights
+
+    limit_threads(threads)
+    grid, data, _ = read(atlas, tracing, settings)
+    with open_store(voxel, SCHEMA) as store:
+        weights = store["weights"].values
+        voxel_objective = float(store["objective"])
+    by_experiment = experiment_weights(data.injection, settings.experiment_weight)
+    values = settings.resolved()
+    loose = values | {"tolerance": settings.search_tolerance, "restarts": 1}
+    ranks = sorted(settings.rank_sweep)
+    progress = Progress(logger, "ranks", STARTS * len(ranks), unit="fits")
+
+    def fit(rank: int, start: int) -> LowRankConnectome:
+        parameters = {"rank": rank, "smoothness": values["smoothing"]}
+        model = estimator("low_rank", parameters, loose, seed + start)
+        fitted: LowRankConnectome = model.fit(
+            data.injection.T,
+            data.projection.T,
+            data.observed.T,
+            experiment_weight=by_experiment,
+            **grid.keywords("low_rank"),
+        )
+        progress.update()
+        return fitted
+
+    found = list(rank_sweep(fit, weights, ranks, STARTS))
+    best = truncation_distances(weights, ranks)
+    for one, least in zip(found, best, strict=True):
+        logger.info(
+            "rank %d: distance to the voxel model %s (at least %.4f), objective %s of its",
+            one.rank,
+            ", ".join(f"{value:.4f}" for value in one.distance),
+            least,
+            ", ".join(f"{value / voxel_objective:.3f}" for value in one.objective),
+        )
+    dataset = xr.Dataset(
+        {
+            "rank": ("rank", np.array(ranks, np.int64)),
+            "distance": (("rank", "start"), np.stack([one.distance for one in found])),
+            "truncated_distance": ("rank", best),
+            "objective": (("rank", "start"), np.stack([one.objective for one in found])),
+            "voxel_objective": ((), voxel_objective),
+            "iterations": (("rank", "start"), np.stack([one.iterations for one in found])),
+        },
+        attrs={"smoothing": values["smoothing"]},
+    )
+    write_store(out, dataset, RANKS_SCHEMA, provenance)
 
 
 @step

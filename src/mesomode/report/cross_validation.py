@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from matplotlib.lines import Line2D
 
 from mesomode.report.models import model_colour, model_marker, model_name, model_title
 from mesomode.report.network import draw_table
+from mesomode.report.order import Facts, explanation
 from mesomode.report.style import GREY, INK, counted, new_figure, nothing_to_show, number, styled
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 PARTS = ("test", "train")
 KINDS = ("voxel", "regional")
+WIDTH = 150
+"""Characters of a line of text below the table."""
 PUBLISHED = {
     "voxel": {"test_voxel": 0.33, "train_voxel": 0.10, "test_regional": 0.16,
               "train_regional": 0.023},
@@ -147,26 +151,33 @@ def verdict(models: Sequence[CrossValidated]) -> str:
 
 
 @styled
-def draw_cross_validation(models: Sequence[CrossValidated]) -> Figure:
+def draw_cross_validation(models: Sequence[CrossValidated], facts: Facts | None = None) -> Figure:
     """Draw errors of all models in the same folds, their curves, experiments and the table.
 
     Parameters
     ----------
     models : sequence of CrossValidated
         In the order in which they are drawn.
+    facts : Facts, optional
+        Of the experiments, told below the table.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
+    words = [verdict(models).replace("). ", ").\n"), *explanation(models, facts)]
+    lines = [part for text in words for line in text.split("\n") for part in wrap(line, WIDTH)]
     folds = len(models[0].error["test_voxel"])
     curves = [model for model in models if model.parameter]
     experiments = len(models[0].experiment_error)
     figure = new_figure(
-        12, 14.2, f"Nested cross-validation: {counted(len(models), 'model')} in the same "
+        12,
+        13.6 + 0.2 * len(lines),
+        f"Nested cross-validation: {counted(len(models), 'model')} in the same "
         f"{counted(folds, 'fold')} of {counted(experiments, 'experiment')}",
-    )  # fmt: skip
-    parts: Any = figure.subfigures(4, 1, height_ratios=(3.6, 3.1, 3.1, 1.2 + 0.31 * len(models)))
+    )
+    parts: Any = figure.subfigures(4, 1, height_ratios=(
+        3.6, 3.1, 3.1, 0.6 + 0.31 * len(models) + 0.2 * len(lines)))  # fmt: skip
     above, middle, below, foot = parts
     for axes, kind, what in zip(
         above.subplots(1, 2), KINDS, ("voxels", "sums over regions"), strict=True
@@ -175,11 +186,11 @@ def draw_cross_validation(models: Sequence[CrossValidated]) -> Figure:
         axes.set_title(f"Error on {what} (n = {folds} folds)")
     _curves(middle, curves)
     _experiments(below.subplots(), models)
-    table, text = foot.subplots(2, 1, height_ratios=(1 + 0.4 * len(models), 0.6))
+    table, text = foot.subplots(2, 1, height_ratios=(1 + 0.4 * len(models), 0.25 * len(lines)))
     _table(table, models)
     text.set_axis_off()
-    text.text(0, 1, verdict(models).replace("). ", ").\n"), va="top", fontsize=9, weight="bold",
-              transform=text.transAxes, in_layout=False)  # fmt: skip
+    text.text(0, 1, "\n".join(lines), va="top", fontsize=8.5, transform=text.transAxes,
+              in_layout=False)  # fmt: skip
     return figure
 
 

@@ -194,23 +194,41 @@ def figure_truth(
 
 @step
 def figure_cross_validation(
-    *, cross_validation: Input, png: Output, svg: Output, settings: Settings
+    *,
+    atlas: Input,
+    tracing: Input,
+    coverage: Input,
+    cross_validation: Input,
+    png: Output,
+    svg: Output,
+    settings: Settings,
 ) -> None:
     """Draw the errors of all models in the same folds, what was chosen, and the table.
 
     Parameters
     ----------
-    cross_validation : Path
-        ``connectome/cross_validation.zarr``.
+    atlas, tracing : Path
+        ``atlas.zarr`` and ``tracing.zarr``.
+    coverage, cross_validation : Path
+        ``connectome/coverage.zarr``, ``connectome/cross_validation.zarr``.
     png, svg : Path
         The figure.
     """
     from mesomode.report.cross_validation import CrossValidated, draw_cross_validation, verdict
+    from mesomode.report.order import Facts, explanation
 
     with open_store(cross_validation) as data:
         models = CrossValidated.all_of(data)
-    logger.info("%s", verdict(models))
-    _save(draw_cross_validation(models), png, svg, settings)
+    with open_store(atlas) as grid, open_store(tracing) as data, open_store(coverage) as covered:
+        facts = Facts.of(
+            data["injection_density"].values,
+            data["primary_region"].values,
+            grid["source_region"].values,
+            covered["coverage"].values,
+        )
+    for line in (verdict(models), *explanation(models, facts)):
+        logger.info("%s", line)
+    _save(draw_cross_validation(models, facts), png, svg, settings)
 
 
 @step
@@ -352,6 +370,31 @@ def figure_informed(
             places["regions"],
         )
         figure = draw_informed(Informed.of(data, places["regions"]), source, **places)
+    _save(figure, png, svg, settings)
+
+
+@step
+def figure_ranks(*, ranks: Input, png: Output, svg: Output, settings: Settings) -> None:
+    """Draw how near the low-rank model comes to the voxel model, against its rank.
+
+    Parameters
+    ----------
+    ranks : Path
+        ``connectome/ranks.zarr``.
+    png, svg : Path
+        The figure.
+    """
+    from mesomode.report.ranks import draw_ranks
+
+    with open_store(ranks) as store:
+        figure = draw_ranks(
+            **{
+                name: store[name].values
+                for name in ("rank", "distance", "truncated_distance", "objective")
+            },
+            voxel_objective=float(store["voxel_objective"]),
+            smoothing=float(store.attrs["smoothing"]),
+        )
     _save(figure, png, svg, settings)
 
 
