@@ -109,7 +109,7 @@ def test_gaps_are_left_out():
 
 def test_refusals():
     states, inputs = simulate(driven(5))
-    with pytest.raises(DataError, match="same numbers of trials and frames"):
+    with pytest.raises(DataError, match=r"same numbers[\s\S]*\(80, 4\) and \(79, 2\)"):
         fit_input_dynamics(states, inputs[:, 1:])
     with pytest.raises(DataError, match="81 consecutive frames are needed"):
         fit_input_dynamics(states, inputs, delays=80)

@@ -2,10 +2,10 @@
 
 C is built from rotations and reflections of two coordinates at a time. As a function of the angle
 the objective is a cos θ + b sin θ + c cos 2θ + d sin 2θ + constant, on each of the two components
-of O(2), so that the best angle of all is found for the price of one pass over two rows and two
-columns: 2 n sweeps of O(n²) make a sweep over all pairs of coordinates O(n³). First sweeps look at
-the whole circle and both components; later ones follow the nearest maximum with over-relaxation,
-as coordinate-wise ascent converges slowly without.
+of O(2): the best angle of all is found from one pass over two rows and two columns, and a sweep
+over all pairs of coordinates takes O(n³). First sweeps look at the whole circle and both
+components; later ones follow the nearest maximum with over-relaxation, as ascent by coordinates
+converges slowly without.
 """
 
 from __future__ import annotations

@@ -160,8 +160,9 @@ def _joined(
     if [s[:1] for s in shapes[0]] != [s[:1] for s in shapes[1]] or not observed:
         raise DataError(
             "trials and inputs must have the same numbers of trials and frames",
-            why=f"{len(observed)} trials and {len(driven)} inputs of {shapes[0][:1]} and "
-            f"{shapes[1][:1]} frames and channels, in the first",
+            why=f"{len(observed)} trials and {len(driven)} inputs, the first of "
+            f"{shapes[0][0] if observed else ()} and {shapes[1][0] if driven else ()} frames and "
+            "channels",
         )
     if any(a.ndim != 2 for a in observed + driven):
         raise DataError("trials and inputs must have the dimensions trial, time, channel")
