@@ -225,7 +225,11 @@ COVERAGE_SCHEMA = Schema(
             ("source",), "float64", "1", "share of the targets observed in those experiments"
         ),
         "posterior_variance": Variable(
-            ("source",), "float64", "1", "of the weights of the linear model, mean over targets"
+            ("source",),
+            "float64",
+            "1",
+            "of the weights of the linear model, mean over targets; single unobserved entries "
+            "count as observed here, which makes it slightly too small",
         ),
         "variance_reduction": Variable(
             ("source",), "float64", "1", "how much the data inform it: 0 not at all, 1 fully"
