@@ -8,6 +8,8 @@ import xarray as xr
 from numpy.testing import assert_allclose, assert_array_equal
 
 from mesomode.errors import DataError
+from mesomode.network import network_from_store
+from mesomode.network.matching import VARIANTS
 from mesomode.network.preparation import centred
 from mesomode.network.schemas import SCHEMA, STRUCTURE_SCHEMA
 from mesomode.network.settings import Settings
@@ -15,7 +17,7 @@ from mesomode.network.spectrum import (
     effective_rank,
     singular_values,
 )
-from mesomode.network.stage import network_structure, network_variant
+from mesomode.network.stage import network_file, network_structure, network_variant
 from mesomode.steps import Provenance, run_step
 from mesomode.store import Schema, Variable, open_store, write_store
 
@@ -161,3 +163,106 @@ def test_em_connectomes_run_through(tmp_path, shared_data, name, key):
     found = run("random_mode", store, tmp_path / "n.zarr")
     assert found.sizes["unit"] == len(weights)
     assert 1 / len(weights) < found["effective_rank"] < 1
+
+
+def test_all_variants_of_a_further_connectome_from_an_edge_list(tmp_path, caplog):
+    """Steps as the pipeline runs them: file, structure, networks that read back."""
+    generator = np.random.default_rng(0)
+    weights = smooth_weights(40, generator) * (generator.random((40, 40)) < 0.4)
+    weights[7], weights[:, 7] = 0, 0
+    np.fill_diagonal(weights, 0)
+    source, target = np.nonzero(weights.T)
+    place = generator.uniform(0, 1, (40, 3))
+    file = tmp_path / "fly.npz"
+    keep = np.ones(40, bool)
+    np.savez(file, pre=source, post=target, synapses=weights[target, source], soma=place, keep=keep)
+    entry = {
+        "file": str(file),
+        "edge_keys": ("pre", "post", "synapses"),
+        "mask_key": "keep",
+        "position_key": "soma",
+    }
+    settings = Settings(others={"fly": entry}, null_draws=2, sign="presynaptic")
+    store = tmp_path / "fly.zarr"
+    run_step(network_file, file=file, out=store, name="fly", settings=settings)
+    with open_store(store) as dataset:
+        assert_allclose(dataset["weights"], weights, rtol=1e-6)
+        assert_allclose(dataset["position"], place)
+    caplog.set_level("INFO", "mesomode")
+    structure = tmp_path / "structure.zarr"
+    run_step(
+        network_structure, connectome=store, out=structure, settings=settings, seed=3, threads=1
+    )
+    assert "1 of 40 units have no connection" in caplog.text
+    with open_store(structure, STRUCTURE_SCHEMA) as dataset:
+        assert dataset.attrs["name"] == "fly"
+        assert dataset.attrs["nulls"] == ["shuffled", "degrees", "distance"]
+        assert dataset["null_inverse_effective_rank"].shape == (3, 2)
+        assert int(dataset["isolated"]) == 1
+        assert np.sum(dataset["sign"].values == -1) == 8
+    found = {}
+    for variant in VARIANTS:
+        out = tmp_path / f"{variant}.zarr"
+        run_step(
+            network_variant,
+            structure=structure,
+            variant=f"fly/{variant}",
+            out=out,
+            settings=settings,
+            seed=3,
+            threads=1,
+        )
+        with open_store(out, SCHEMA) as dataset:
+            network = network_from_store(dataset)
+            found[variant] = network.dense().astype(float)
+            assert dataset.attrs["variant"] == variant
+            assert dataset.attrs["connectome"] == "fly"
+            assert_allclose(dataset["gain"], 1, rtol=1e-5)
+            inverse = network.inverse_effective_rank
+            assert_allclose(dataset["effective_rank"], 1 / inverse if inverse else np.inf)
+            assert_allclose(singular_values(found[variant]), dataset["singular_value"], atol=1e-5)
+    assert not found["connectome"][7].any()
+    assert (found["connectome"] < 0).any()
+    with pytest.raises(DataError, match="no coordinates of every unit"):
+        np.savez(file, adjacency=weights, soma=place[:30])
+        entry = {"file": str(file), "key": "adjacency", "position_key": "soma"}
+        run_step(
+            network_file,
+            file=file,
+            out=store,
+            name="fly",
+            settings=Settings(others={"fly": entry}),
+        )
+
+
+def test_regions_are_the_groups_of_the_blocks(tmp_path):
+    generator = np.random.default_rng(0)
+    region = np.repeat([385, 409, 533], [10, 20, 30])
+    weights = smooth_weights(60, generator) * np.where(region[:, None] == region, 3, 0.5)
+    schema = Schema(
+        "connectome",
+        {**CONNECTOME.variables, "source_region": Variable(("source",), "int64", "1", "id")},
+    )
+    path = tmp_path / "c.zarr"
+    dataset = xr.Dataset(
+        {
+            "weights": (("target", "source"), weights.astype("f4")),
+            "source_region": ("source", region),
+        }
+    )
+    write_store(path, dataset, schema, Provenance(step="test"))
+    found = measured(path)
+    assert found.attrs["groups"] == "regions"
+    assert_array_equal(found["group"], np.repeat([0, 1, 2], [10, 20, 30]))
+    diagonal = np.diagonal(found["block_variance"])
+    assert diagonal.min() > found["block_variance"].values[0, 1]
+    assert measured(path, blocks=2).attrs["groups"] == "connections"
+
+
+def test_equal_singular_values_are_said(tmp_path, caplog):
+    store = connectome_store(tmp_path / "c.zarr", np.eye(20, dtype="f4")[::-1].copy())
+    caplog.set_level("INFO", "mesomode")
+    found = measured(store, centring="none", self_connections=True)
+    assert "all singular values are equal" in caplog.text
+    assert np.isnan(found["overlap_root_mean_square"])
+    assert np.isnan(found["overlap"]).all()
