@@ -1,5 +1,7 @@
 """Dimension of what repeats: exact without noise, unbiased with it, where the plain one is not."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,32 @@ def test_it_equals_the_loop_over_covariance_matrices():
     )
     slow = slow_ratio(response, condition, 40, np.random.default_rng(5), 2)
     assert found == pytest.approx(slow, rel=1e-9)
+
+
+def test_its_error_is_the_jackknife_over_conditions():
+    """The same splits of the same trials, with each condition left out by hand."""
+    _, response, condition = made(2, noise=1.0, units=6, conditions=9, trials=5)
+    splits = 3
+    _, error = signal_dimension.signal_participation_ratio(
+        response, condition, 9, np.random.default_rng(4), splits
+    )
+    generator, parts = np.random.default_rng(4), []
+    for _ in range(splits):
+        parts.append(random_parts(condition, 4, generator))
+    left = []
+    for k in range(9):
+        sums = np.zeros(2)
+        for part in parts:
+            means = [group_means(response[part == p], condition[part == p], 9) for p in range(4)]
+            means = [np.delete(m, k, axis=0) for m in means]
+            means = [m - m.mean(axis=0) for m in means]
+            for a, b, c, d in itertools.permutations(range(4)):
+                one, two = means[a].T @ means[b], means[c].T @ means[d]
+                sums += [np.trace(one) * np.trace(two), np.sum(one * two)]
+        left.append(sums[0] / sums[1])
+    left = np.array(left)
+    expected = np.sqrt(8 * np.mean((left - left.mean()) ** 2))
+    assert error == pytest.approx(expected, rel=1e-8)
 
 
 @pytest.mark.parametrize(("noise", "shared"), [(2.0, 0.0), (1.0, 1.5)])

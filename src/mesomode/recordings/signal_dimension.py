@@ -58,14 +58,14 @@ def signal_participation_ratio(
     response = np.asarray(response[chosen], dtype=np.float64)
     # a common shift drops out, and leaves less rounding
     response = response - response.mean(axis=0)
-    grams = np.stack(
-        [_grams(response, place, len(kept), generator) for _ in range(splits)]
-    )  # (split, part, part, condition, condition)
-    ratio = _ratio(grams)
-    others = np.arange(len(kept))
-    left = np.array([_ratio(grams[..., others != k, :][..., others != k]) for k in others])
+    sums = np.zeros((2, 1 + len(kept)))
+    for _ in range(splits):
+        sums += _sums(_grams(response, place, len(kept), generator))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratios = np.where(sums[1] > 0, sums[0] / sums[1], np.nan)
+    left = ratios[1:]
     error = np.sqrt((len(left) - 1) * np.mean((left - left.mean()) ** 2))
-    return ratio, float(error)
+    return float(ratios[0]), float(error)
 
 
 def cross_validated_spectrum(
@@ -130,13 +130,53 @@ def _grams(
     return np.swapaxes(gram, 1, 2)
 
 
-def _ratio(grams: np.ndarray) -> float:
-    """Participation ratio from Gram matrices (split, part, part, condition, condition)."""
-    grams = grams - grams.mean(axis=-1, keepdims=True)
-    grams = grams - grams.mean(axis=-2, keepdims=True)
-    traces = np.trace(grams, axis1=-2, axis2=-1)
-    square = product = 0.0
+def _sums(grams: np.ndarray) -> np.ndarray:
+    """Σ tr C_ab tr C_cd and Σ tr C_abᵀC_cd over all a, b, c, d that differ, times K².
+
+    Parameters
+    ----------
+    grams : float array (part, part, condition, condition)
+        X_a X_bᵀ, not centred.
+
+    Returns
+    -------
+    float64 array (2, 1 + condition)
+        Of all conditions, then without each of them in turn, means taken anew.
+    """
+    conditions = grams.shape[-1]
+    kept = np.r_[conditions, np.full(conditions, conditions - 1.0)]
+    traces = np.empty((PARTS, PARTS, 1 + conditions))
+    for a, b in itertools.permutations(range(PARTS), 2):
+        diagonal = np.diag(grams[a, b])
+        traces[a, b] = _without(diagonal.sum(), diagonal) - _totals(grams[a, b]) / kept
+    found = np.zeros((2, 1 + conditions))
     for a, b, c, d in itertools.permutations(range(PARTS)):
-        product += float(np.sum(traces[:, a, b] * traces[:, c, d]))
-        square += float(np.sum(grams[:, a, c] * grams[:, b, d]))
-    return product / square if square > 0 else float("nan")
+        found[0] += traces[a, b] * traces[c, d]
+        found[1] += _centred_product(grams[a, c], grams[b, d], kept)
+    return found
+
+
+def _without(total: float, each: np.ndarray) -> np.ndarray:
+    """A sum, and the same without each of its terms."""
+    return np.r_[total, total - each]
+
+
+def _totals(gram: np.ndarray) -> np.ndarray:
+    """Sum of all entries, and the same without row and column k, for each k."""
+    return _without(gram.sum(), gram.sum(axis=1) + gram.sum(axis=0) - np.diag(gram))
+
+
+def _centred_product(one: np.ndarray, two: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Σ_ij (H A H)_ij (H B H)_ij with H = 1 − 11ᵀ/K, and the same without row and column k.
+
+    It is Σ A∘B − (Σ_i r_i r'_i + Σ_j c_j c'_j)/K + s s'/K² with the sums r over rows, c over
+    columns and s over all.
+    """
+    result = _totals(one * two) + _totals(one) * _totals(two) / kept**2
+    for first, second in ((one, two), (one.T, two.T)):
+        rows, others = first.sum(axis=1), second.sum(axis=1)
+        # without k: Σ_{i≠k} (r_i − A_ik)(r'_i − B_ik)
+        change = rows @ second + others @ first - (first * second).sum(axis=0)
+        own = (rows - np.diag(first)) * (others - np.diag(second))
+        result -= _without(rows @ others, change + own) / kept
+    return result
