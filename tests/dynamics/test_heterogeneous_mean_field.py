@@ -6,9 +6,11 @@ from numpy.testing import assert_allclose
 from scipy.linalg import solve_continuous_lyapunov
 from scipy.stats import norm
 
-from mesomode.dynamics import mean_field
+from mesomode.dynamics import mean_field, simulate
 from mesomode.dynamics.heterogeneity import Population
+from mesomode.dynamics.measures import dimensionality
 from mesomode.errors import DataError
+from mesomode.network import IndependentNetwork
 
 NORMAL = norm.ppf((np.arange(64) + 0.5) / 64)
 
@@ -253,3 +255,42 @@ def test_interpolation_over_units():
 def test_impossible_scales_are_refused(scales, message):
     with pytest.raises(DataError, match=message):
         mean_field(2.0, **scales)
+
+
+@pytest.mark.slow
+def test_simulated_networks_agree():
+    """Driven by noise, 1,000 units, log-normal scales of inputs and outputs."""
+    units, gain = 1000, 1.2
+    generator = np.random.default_rng(0)
+    u, v = np.exp(0.5 * generator.standard_normal((2, units)))
+    u, v = (scale / np.sqrt(np.mean(scale**2)) for scale in (u, v))
+    found = []
+    for seed in range(3):
+        bulk = gain * generator.standard_normal((units, units)) / np.sqrt(units)
+        activity = simulate(
+            IndependentNetwork((u[:, None] * bulk * v).astype(np.float32), gain),
+            generator=np.random.default_rng(seed),
+            noise=1.0,
+            duration=60.0,
+            burn_in=20.0,
+            time_step=0.1,
+            sampling_interval=0.5,
+        ).activity()
+        variance = np.mean(np.square(activity, dtype=np.float64), axis=(0, 1))
+        standard = (activity / np.sqrt(variance)).astype(np.float32)
+        found.append(
+            (
+                variance.mean(),
+                dimensionality(activity).participation_ratio / units,
+                dimensionality(standard).participation_ratio / units,
+                np.mean(variance**2) / variance.mean() ** 2,
+            )
+        )
+    theory = mean_field(gain, np.inf, noise=1.0, target_scale=u, source_scale=v)
+    plain = mean_field(gain, np.inf, noise=1.0)
+    activity_variance, raw, standardised, spread = np.mean(found, axis=0)
+    assert_allclose(activity_variance, theory.activity_variance, rtol=0.005)
+    assert_allclose(spread, theory.spread, rtol=0.005)
+    assert_allclose(raw, theory.participation_ratio, rtol=0.03)
+    assert_allclose(standardised, theory.participation_ratio_standardised, rtol=0.03)
+    assert abs(raw / plain.participation_ratio - 1) > 0.09  # that units differ matters
