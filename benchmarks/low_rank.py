@@ -6,10 +6,11 @@ Run ``OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 python benchmarks/low_rank.py``; it 
 The problem: a curved sheet of some 2,000 voxels six to eight thick, 28 injections, weights with
 local and long-range bumps. Both methods start from the same factors and share every product
 (Gram matrices, sparse Laplacians, the entries that were not observed), this fit's within a step in
-float32, the baseline's in float64 as published; a sweep of either ends with the evaluation of the objective. The baseline alternates: a fixed number of Nesterov steps
-for U, then for V, each with the step 1/L of its own convex quadratic (L by power iteration,
-warm-started from the last sweep), the momentum restarted where it points uphill (O'Donoghue &
-Candes 2015). Of several such numbers the one that is best in the end is shown.
+float32, the baseline's in float64 as published; a sweep of either ends with the evaluation of the
+objective. The baseline alternates: a fixed number of Nesterov steps for U, then for V, each with
+the step 1/L of its own convex quadratic (L by power iteration, warm-started from the last sweep),
+the momentum restarted where it points uphill (O'Donoghue & Candes 2015). Of several such numbers
+the one that is best in the end is shown.
 """
 
 from __future__ import annotations

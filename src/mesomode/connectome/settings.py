@@ -87,7 +87,7 @@ class Settings(SettingsBase):
     """Fits of the low-rank model from different starts, of which the best is kept; their spread
     is reported."""
 
-    rank_sweep: tuple[int, ...] = (5, 10, 20, 40)
+    rank_sweep: tuple[int, ...] = (5, 10, 20)
     """Ranks at which the low-rank model is set beside the voxel model, twice each from different
     starts: how near it comes. Empty: none."""
 
