@@ -1,4 +1,4 @@
-"""Names, stores and figures of sessions: known now, or once the lists have been fetched."""
+"""Names, stores and figures of sessions, and what is compared: known now, or once the lists have been fetched."""
 
 OWN_RECORDING = f"{RUN}/recordings/own/{{session}}.h5"
 
@@ -23,3 +23,9 @@ def session_figures(wildcards):
         session=session_names(wildcards),
         suffix=["png", "svg"],
     )
+
+
+def system_stores(wildcards):
+    systems = expand("recordings/{name}", name=session_names(wildcards))
+    systems += expand("dynamics/{name}", name=NETWORKS)
+    return expand(f"{RUN}/comparison/systems/{{system}}.zarr", system=systems)

@@ -1,9 +1,5 @@
 """comparison: dimension, time-scales and dynamics of recordings beside those of the networks."""
 
-SYSTEMS = [
-    *expand("recordings/{name}", name=PLAN.sessions),
-    *expand("dynamics/{name}", name=NETWORKS),
-]
 PARTS = range(config["comparison"]["distance_jobs"])
 
 TARGETS += [f"{RUN}/comparison.zarr", f"{RUN}/comparison/similarity.zarr"]
@@ -67,7 +63,7 @@ rule comparison_dynamics:
 
 rule comparison_distances:
     input:
-        systems=expand(f"{RUN}/comparison/systems/{{system}}.zarr", system=SYSTEMS),
+        systems=system_stores,
     output:
         store=directory(f"{RUN}/comparison/distances/{{part}}.zarr"),
     log:
@@ -97,7 +93,7 @@ rule comparison_distances:
 
 rule comparison_similarity:
     input:
-        systems=expand(f"{RUN}/comparison/systems/{{system}}.zarr", system=SYSTEMS),
+        systems=system_stores,
         distances=expand(f"{RUN}/comparison/distances/{{part}}.zarr", part=PARTS),
     output:
         store=directory(f"{RUN}/comparison/similarity.zarr"),
