@@ -36,6 +36,7 @@ def plans(unrun: Workspace) -> dict[str, set[str]]:
         "allen": {"source": "allen"},
         "ready": {"source": "allen", "access": {"allensdk_python": "/usr/bin/python3"}},
         "file": {"connectome": {"source": "file", "file": "own.npz"}},
+        "others": {"network": {"others": {"mine": {"file": "own.npz"}}}},
         "recording": {"recordings": {"files": {"mine": {"path": "own.npz"}}}},
         "described": {
             "source": "allen",
@@ -52,7 +53,8 @@ def test_default_run_has_every_stage(plans):
     stages = {name.split(".")[0] for name in code} - {"phantom"}
     expected = {f.parent.name for f in (ROOT / "src/mesomode").glob("*/stage.py")}
     assert stages == expected
-    assert plans["default"] == set(uses) - ALLEN - {"connectome_file", "own_recording"}
+    own = {"connectome_file", "own_recording", "network_file", "figure_connectomes"}
+    assert plans["default"] == set(uses) - ALLEN - own
 
 
 def test_real_data_are_fetched_and_read_by_allensdk(plans):
@@ -69,6 +71,10 @@ def test_own_connectome_replaces_the_fits(plans):
     assert "connectome_file" in plans["file"]
     assert not (FITS | TRUTH) & plans["file"]
     assert {"network", "dynamics", "comparison"} <= plans["file"]
+
+
+def test_further_connectomes_are_set_beside_that_of_the_run(plans):
+    assert plans["others"] == plans["default"] | {"network_file", "figure_connectomes"}
 
 
 def test_a_recording_of_ones_own_is_read_beside_the_sessions(plans):
@@ -113,6 +119,18 @@ REFUSED = {
     "networks from a model that is not fitted": (
         {"connectome": {"models": ["voxel"]}, "network": {"connectome": "kernel"}},
         ["network.connectome", "connectome.models is [voxel]", "add kernel"],
+    ),
+    "a further connectome of no file": (
+        {"network": {"others": {"worm": {"key": "chem"}}}},
+        ["network.others.worm.file", "required"],
+    ),
+    "a further connectome with a path as its name": (
+        {"network": {"others": {"my/worm": {"file": "own.npz"}}}},
+        ["network.others", "my/worm", "pattern"],
+    ),
+    "a variant of networks that there is not": (
+        {"network": {"variants": ["random_mode", "random"]}},
+        ["network.variants", "random", "heterogeneous"],
     ),
     "sessions named and described": (
         {"fetch": {"session_areas": ["VISp"]}},

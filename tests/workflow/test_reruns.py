@@ -106,7 +106,7 @@ def leaves() -> list[tuple[str, str]]:
     return [(s, key) for s, settings in section_classes().items() for key in settings.model_fields]
 
 
-OWN_FILES = {("connectome", "source"), ("recordings", "files")}
+OWN_FILES = {("connectome", "source"), ("recordings", "files"), ("network", "others")}
 """Keys whose other values need a second key, or a file: tested on their own."""
 
 
@@ -129,7 +129,7 @@ def test_each_key_reruns_its_section_and_what_follows(sweep, graph, uses):
     for name, planned in sweep.items():
         section = name.split(".")[0]
         predicted = with_section(graph, uses, section)
-        single_keys = section == "connectome"  # which rules take which is tested below
+        single_keys = section in ("connectome", "network")  # which rules take which is tested below
         if planned != predicted and not (single_keys and planned <= predicted):
             more, less = sorted(planned - predicted), sorted(predicted - planned)
             wrong.append(f"{name}: more than predicted {more}, less {less}")
@@ -150,15 +150,29 @@ def test_keys_of_the_connectome_rerun_the_models_that_depend_on_them(sweep, grap
     assert "network" not in others | errors | maps
 
 
+def test_keys_of_the_networks_rerun_what_depends_on_them(sweep, graph):
+    structure = descendants(dict(graph), {"network_structure"}) | {SAVED}
+    networks = descendants(dict(graph), {"network"}) | {SAVED}
+    assert {"network_structure", "figure_structure"} == structure - networks
+    for key in ("centring", "sign", "inhibitory_fraction", "blocks", "null_draws"):
+        assert sweep[f"network.{key}"] == structure, key
+    for key in ("gain", "units", "modes"):
+        assert sweep[f"network.{key}"] == networks, key
+    fewer = sweep["network.variants"]
+    assert not {"network", "network_structure", "dynamics"} & fewer, "those there are stay"
+    assert {"comparison", "figure_network", "figure_dynamics", "summary"} <= fewer
+
+
 def test_sections_rerun_what_a_reader_expects(sweep, graph):
     """The same in plain words, for the sections that people change most."""
     everything = set(graph)
     fits = {"connectome_voxel", "connectome_model"}
-    after_network = {"network", "dynamics", "comparison", "figure", "summary"}
+    after_network = {"network", "dynamics", "comparison", "figure", "summary", "theory"}
 
     def of(section: str) -> set[str]:
-        (planned,) = {frozenset(p) for name, p in sweep.items() if name.startswith(f"{section}.")}
-        return set(planned) & (everything - {SAVED})
+        planned = {frozenset(p) for name, p in sweep.items() if name.startswith(f"{section}.")}
+        assert len(planned) == 1 or section == "network", section
+        return set().union(*planned) & (everything - {SAVED})
 
     assert of("phantom") == everything - {SAVED}
     assert of("access") == set()
