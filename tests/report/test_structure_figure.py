@@ -84,10 +84,13 @@ NETWORKS = [
 def test_connectomes_beside_each_other():
     figure = draw_connectomes([measured(), measured("fly", overlap_size=1.04)], NETWORKS)
     check(figure)
-    axes = titled(figure, "Dimension of the activity")
+    axes = titled(figure, "Dimension of matched networks")
     assert [bar.get_height() for bar in axes.patches] == pytest.approx([0.75, 0.775, 0.0675])
-    lines = [line.get_ydata()[0] for line in axes.lines if len(line.get_xdata()) == 2]
-    assert 29 / 40 in lines
+    diamonds = [line.get_ydata() for line in axes.lines if line.get_marker() == "D"]
+    assert np.allclose(diamonds[0], 29 / 40)
+    assert np.isnan(diamonds[1]).all()
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["independent couplings", "overlapping modes", "theory"]
     text = texts(figure)
     assert "30 ± 0.5 (29)" in text
     assert "2.7 ± 0.5 (–)" in text

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from mesomode.report.network import draw_table, variant_colour, variant_name
+from mesomode.report.network import VARIANT_NAMES, draw_table, variant_colour, variant_name
 from mesomode.report.structure import Measured
-from mesomode.report.style import new_figure, number, styled, with_error
+from mesomode.report.style import GREY, INK, new_figure, number, styled, with_error
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -69,35 +69,32 @@ def draw_connectomes(measured: Sequence[Measured], simulated: Sequence[Simulated
     -------
     matplotlib.figure.Figure
     """
-    variants = list(dict.fromkeys(s.variant for s in simulated))
+    ladder = list(VARIANT_NAMES)
+    variants = sorted({s.variant for s in simulated}, key=ladder.index)
     names = [m.name for m in measured]
-    height = 5.6 + 0.28 * len(names) * 2
-    figure = new_figure(11, height, "Connectomes, their structure and their activity")
+    figure = new_figure(11, 5.6 + 0.56 * len(names), "Connectomes, structure and activity")
     table = 0.6 + 0.3 * len(names)
     grid = figure.add_gridspec(3, 1, height_ratios=(3.4, table, table))
     axes = figure.add_subplot(grid[0])
     width = 0.8 / len(variants)
+    found = {(s.connectome, s.variant): s for s in simulated}
     for index, variant in enumerate(variants):
-        colour = variant_colour(variant)
-        for place, name in enumerate(names):
-            for s in simulated:
-                if (s.connectome, s.variant) == (name, variant):
-                    left = place + (index - (len(variants) - 1) / 2) * width
-                    axes.bar(
-                        left,
-                        s.dimension / s.units,
-                        0.9 * width,
-                        yerr=s.error / s.units,
-                        color=colour,
-                        label=variant_name(variant) if not place else None,
-                    )
-                    axes.plot([left - 0.45 * width, left + 0.45 * width],
-                              [s.theory / s.units] * 2, color="black", lw=2,
-                              label="theory" if place == index == 0 else None)  # fmt: skip
+        shown = [(k, found[name, variant]) for k, name in enumerate(names)
+                 if (name, variant) in found]  # fmt: skip
+        place = np.array([k for k, _ in shown]) + (index - (len(variants) - 1) / 2) * width
+        dimension, error, theory = (
+            np.array([getattr(s, key) / s.units for _, s in shown])
+            for key in ("dimension", "error", "theory")
+        )
+        axes.bar(place, dimension, 0.9 * width, yerr=error, ecolor=GREY,
+                 color=variant_colour(variant), label=variant_name(variant))  # fmt: skip
+        axes.plot(place, theory, "D", ms=5, mfc="white", mec=INK, zorder=3,
+                  label="theory" if index == len(variants) - 1 else None)  # fmt: skip
     axes.set_xticks(range(len(names)), names)
     axes.set_ylabel("dimension / number of units")
-    axes.set_title("Dimension of the activity of matched networks")
-    axes.legend(ncols=2)
+    axes.set_title("Dimension of matched networks")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(variants) + 1,
+                columnspacing=1, handlelength=1.2)  # fmt: skip
     _structure_table(figure.add_subplot(grid[1]), measured)
     _dimension_table(figure.add_subplot(grid[2]), names, variants, simulated)
     return figure
@@ -106,7 +103,7 @@ def draw_connectomes(measured: Sequence[Measured], simulated: Sequence[Simulated
 def _structure_table(axes, measured: Sequence[Measured]) -> None:
     header = [
         "structure", "units", "first\nmode", r"1/PR$_\mathbf{D}$", "corrected", "weights\nshuffled",
-        "degrees\nkept", "distances\nkept", "overlaps\nrms √N u·v", "p", "not\nchance",
+        "degrees\nkept", "distances\nkept", "overlaps\nrms", "p", "not\nchance",
         "variation\nreceived", "variation\nsent",
     ]  # fmt: skip
     rows = [
