@@ -90,7 +90,7 @@ def test_connectomes_beside_each_other():
     assert np.allclose(diamonds[0], 29 / 40)
     assert np.isnan(diamonds[1]).all()
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["independent couplings", "overlapping modes", "theory"]
+    assert labels == ["theory", "independent couplings", "overlapping modes"]
     text = texts(figure)
     assert "30 ± 0.5 (29)" in text
     assert "2.7 ± 0.5 (–)" in text
