@@ -201,6 +201,28 @@ def test_disconnected_grids(two_levels):
     assert_allclose(half @ linear, right, atol=1e-6)
 
 
+def test_parts_of_the_target_grid_are_problems_of_their_own():
+    """Rows of W in different components may be fitted apart; other blocks may not."""
+    voxels = np.array([*np.ndindex(6, 5)])
+    region = voxels[:, 0] // 2
+    generator = np.random.default_rng(4)
+    injection = generator.uniform(size=(30, 4)) * (generator.uniform(size=(30, 4)) > 0.6)
+    projection = generator.uniform(size=(30, 4)) * (voxels[:, :1] + 1)
+    whole = graph_laplacian(voxels)
+    data = (injection, projection, injection == 0)
+    apart = np.concatenate(
+        [
+            fit(Problem(injection, *(v[those] for v in data[1:]), whole,
+                        graph_laplacian(voxels[those])), 0.5).weights
+            for those in (region == part for part in range(3))
+        ]
+    )  # fmt: skip
+    cut = fit(Problem(*data, whole, graph_laplacian(voxels, region)), 0.5)
+    assert_allclose(apart, cut.weights, atol=1e-6)
+    coupled = fit(Problem(*data, whole, whole), 0.5)
+    assert abs(apart - coupled.weights).max() > 1e-2
+
+
 def test_nothing_projected_anywhere():
     problem = random_problem(16)
     result = fit(problem._replace(projection=np.zeros_like(problem.projection)), 1.0)

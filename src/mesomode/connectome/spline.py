@@ -99,6 +99,12 @@ def fit_spline(
     objective is shortened, so that the method converges from any start. The
     start is the (nearly exact) unconstrained solution.
 
+    Targets in different connected components of L_y (hemispheres; regions
+    where their boundaries are cut) are problems of their own with the same X,
+    lambda, n_inj and n_x: their rows of W may be fitted in separate jobs and
+    stacked. Within a component all targets are coupled by L_y, so that no
+    other blocks are independent; in (P2) all are coupled by V.
+
     Parameters
     ----------
     injection, projection, observed, source_laplacian, target_laplacian, smoothing
