@@ -96,7 +96,7 @@ def measured(weights: np.ndarray, position: np.ndarray | None, sign: str) -> Str
         generator=generator,
         inhibitory=signs,
         position=position,
-        draws=3 if len(weights) > 1000 else 20,
+        draws=2 if len(weights) > 1000 else 20,
     )
 
 
@@ -118,7 +118,7 @@ def simulated(network: Network, gain_noise: tuple[float, float], recorded: int =
         generator=np.random.default_rng(1),
         noise=noise,
         burn_in=40.0 if large else 100.0,
-        duration=80.0 if large else 200.0,
+        duration=60.0 if large else 200.0,
     )
     activity = trajectories.activity()
     found = measures.dimensionality(activity, eigenvalues=False)
