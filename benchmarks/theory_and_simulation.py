@@ -250,7 +250,11 @@ def draw(cases: Sequence[Case], rows: Sequence[dict[str, Any]], path: Path) -> N
                 label=f"{case.spectrum}, PR_D = {case.theory(max(sizes)).effective_rank:.3g}",
             )  # fmt: skip
         axes.axhline(1, color="0.5", lw=0.8)
-        axes.set(xlim=(0, None), xlabel="1000/N", title=f"g = {regime[0]:g}, σ² = {regime[1]:g}")
+        axes.set(
+            xlim=(0, 1080 / min(row["units"] for row in rows)),
+            xlabel="1000/N",
+            title=f"g = {regime[0]:g}, σ² = {regime[1]:g}",
+        )
         axes.legend(fontsize=7, frameon=False)
     figure.axes[0].set_ylabel("dimension, simulated / theory")
     figure.savefig(path, dpi=80)
@@ -261,6 +265,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--measured", type=Path, help="file that keeps what was measured")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--tables-only", action="store_true", help="simulate nothing more")
     arguments = parser.parse_args()
     cases = [Case(s, gain, noise) for gain, noise in REGIMES for s in SPECTRA]
     rows: list[dict[str, Any]] = []
@@ -268,6 +273,8 @@ def main() -> None:
         rows = [json.loads(line) for line in arguments.measured.read_text().splitlines()]
     known = {(r["case"], r["units"], r["seed"]) for r in rows}
     todo = [j for j in jobs(cases, SEEDS) if (j[0].name, *j[1:]) not in known]
+    if arguments.tables_only:
+        todo = []
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = "1"
     with ProcessPoolExecutor(arguments.processes, initializer=_one_thread) as pool:
