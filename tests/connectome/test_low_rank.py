@@ -260,7 +260,7 @@ def test_what_was_not_observed_does_not_matter():
 
 
 def test_permuting_experiments_and_voxels():
-    """From the same start; the tolerance is that of sums in another order."""
+    """From the same start; the inner solves are in float32, so that sums in another order differ."""
     problem = CASES["complement"]
     u, v = factors(problem, 3)
     generator = np.random.default_rng(0)
@@ -280,7 +280,7 @@ def test_permuting_experiments_and_voxels():
     np.testing.assert_allclose(
         two.target_factor @ two.source_factor.T,
         (one.target_factor @ one.source_factor.T)[np.ix_(rows, columns)],
-        atol=1e-6,
+        atol=3e-5,
     )
 
 

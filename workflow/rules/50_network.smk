@@ -12,15 +12,12 @@ OTHER_NETWORKS = expand("{name}/{variant}", name=OTHERS, variant=VARIANTS)
 PLACES = ["", *expand("{name}/", name=OTHERS)]
 PLACE = f"(?:{'|'.join(PLACES)})"
 
+# the connectome that the networks in a folder are made from
+CONNECTOME_AT = {f"{name}/": f"{RUN}/connectome/others/{name}.zarr" for name in OTHERS}
+CONNECTOME_AT[""] = f"{RUN}/connectome/{CONNECTOME}.zarr"
+
 TARGETS += expand(f"{RUN}/network/{{place}}structure.zarr", place=PLACES)
 TARGETS += expand(f"{RUN}/network/{{variant}}.zarr", variant=[*NETWORKS, *OTHER_NETWORKS])
-
-
-def connectome_at(wildcards):
-    """Store of the connectome that the networks in a folder are made from."""
-    if not wildcards.place:
-        return f"{RUN}/connectome/{CONNECTOME}.zarr"
-    return f"{RUN}/connectome/others/{wildcards.place[:-1]}.zarr"
 
 
 if OTHERS:
@@ -56,7 +53,7 @@ if OTHERS:
 
 rule network_structure:
     input:
-        connectome=connectome_at,
+        connectome=lambda wildcards: CONNECTOME_AT[wildcards.place],
     output:
         store=directory(f"{RUN}/network/{{place}}structure.zarr"),
     log:

@@ -4,7 +4,7 @@
 report: "../report/workflow.rst"
 
 
-FIGURES = ["atlas", "injections", "coverage", "network", "dynamics", "comparison"]
+FIGURES = ["atlas", "injections", "coverage", "network", "dynamics", "comparison", "similarity"]
 # connectomes that the table of key numbers covers
 MODELS = CONNECTOMES or [CONNECTOME]
 # the model whose projections are shown, and what else is known of them
@@ -500,10 +500,9 @@ rule figure_connectomes:
     conda:
         "../../envs/core.yaml"
     shell:
-        "mesomode figure-connectomes"
+        "mesomode figure-connectomes --png {output.png} --svg {output.svg} --csv {output.csv}"
         " $(for store in {input.structure}; do echo --structure $store; done)"
         " $(for store in {input.dynamics}; do echo --dynamics $store; done)"
-        " --png {output.png} --svg {output.svg} --csv {output.csv}"
         " --settings {params.settings:q} --log {log}"
 
 
@@ -729,6 +728,38 @@ rule figure_comparison:
         "../../envs/core.yaml"
     shell:
         "mesomode figure-comparison --comparison {input.comparison}"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_similarity:
+    input:
+        similarity=f"{RUN}/comparison/similarity.zarr",
+    output:
+        png=report(
+            f"{RUN}/figures/similarity.png",
+            caption="../report/similarity.rst",
+            category="7 Comparison",
+            labels={"figure": "Dynamical distances"},
+        ),
+        svg=f"{RUN}/figures/similarity.svg",
+    log:
+        f"{RUN}/logs/figure_similarity.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_similarity.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report"),
+    message:
+        "Drawing the dynamical distances"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-similarity --similarity {input.similarity}"
         " --png {output.png} --svg {output.svg}"
         " --settings {params.settings:q} --log {log}"
 

@@ -480,6 +480,24 @@ def figure_comparison(*, comparison: Input, png: Output, svg: Output, settings: 
 
 
 @step
+def figure_similarity(*, similarity: Input, png: Output, svg: Output, settings: Settings) -> None:
+    """Draw the distances between the dynamics of recordings and networks, and their floor.
+
+    Parameters
+    ----------
+    similarity : Path
+        ``comparison/similarity.zarr``.
+    png, svg : Path
+        The figure.
+    """
+    from mesomode.report.similarity import draw_similarity
+
+    with open_store(similarity) as data:
+        figure = draw_similarity(data, tuple(data["copy"].attrs["flag_meanings"].split()))
+    _save(figure, png, svg, settings)
+
+
+@step
 def summary(
     *,
     atlas: Input,
