@@ -7,8 +7,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from mesomode.network.settings import Settings as NetworkSettings
+from mesomode.network.stage import network_structure
 from mesomode.report.connectomes import Simulated, as_csv, draw_connectomes
+from mesomode.report.settings import Settings
+from mesomode.report.stage_network import figure_connectomes, figure_structure
 from mesomode.report.structure import Measured, draw_structure
+from mesomode.steps import Provenance, run_step
+from mesomode.store import Schema, Variable, write_store
 from tests.report.conftest import check, texts, titled
 
 
@@ -119,3 +125,46 @@ def test_networks_are_read_from_their_stores():
         attrs={"variant": "connectome", "units": 50},
     )
     assert Simulated.of(store, "x") == Simulated("x", "connectome", 50, 12.0, 0.25, 10.0)
+
+
+def test_the_steps_draw_from_stores_and_twice_the_same(tmp_path):
+    weights = np.random.default_rng(0).lognormal(0, 1, (30, 30)).astype("f4")
+    schema = Schema("any", {"weights": Variable(("target", "source"), "float32", "1", "W")})
+    connectome = tmp_path / "c.zarr"
+    dataset = xr.Dataset({"weights": (("target", "source"), weights)})
+    write_store(connectome, dataset, schema, Provenance(step="test"))
+    structures = [tmp_path / f"network/{name}structure.zarr" for name in ("", "fly/")]
+    for out in structures:
+        chosen = NetworkSettings(null_draws=1)
+        run_step(
+            network_structure, connectome=connectome, out=out, settings=chosen, seed=1, threads=1
+        )
+    names = ("participation_ratio", "participation_ratio_error")
+    names = (*names, "mean_field_participation_ratio_per_unit")
+    schema = Schema("any", {name: Variable((), "float64", "1", name) for name in names})
+    simulations = [tmp_path / f"dynamics/{name}connectome.zarr" for name in ("", "fly/")]
+    for value, out in enumerate(simulations, start=3):
+        dataset = xr.Dataset(dict.fromkeys(names, value / 10))
+        dataset.attrs = {"variant": "connectome", "units": 30}
+        write_store(out, dataset, schema, Provenance(step="test"))
+    settings = Settings(dpi=50)
+    for copy in "ab":
+        made = {"png": tmp_path / f"{copy}.png", "svg": tmp_path / f"{copy}.svg"}
+        run_step(figure_structure, structure=structures[1], **made, settings=settings)
+        table = {"png": tmp_path / f"{copy}t.png", "svg": tmp_path / f"{copy}t.svg"}
+        run_step(
+            figure_connectomes,
+            structure=structures,
+            dynamics=simulations,
+            **table,
+            csv=tmp_path / f"{copy}.csv",
+            settings=settings,
+        )
+    for suffix in (".png", ".svg", "t.png", "t.svg", ".csv"):
+        first, second = ((tmp_path / f"{copy}{suffix}").read_bytes() for copy in "ab")
+        assert first == second
+        assert len(first) > 1000
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "a.csv").read_text())))
+    found = {(r["connectome"], r["quantity"]): r["value"] for r in rows if r["network"]}
+    assert float(found["this run", "dimension"]) == 0.3
+    assert float(found["fly", "dimension"]) == 0.4
