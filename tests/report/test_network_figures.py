@@ -76,7 +76,7 @@ def test_a_network_without_activity():
     check(figure)
     text = texts(figure)
     assert "no activity" in text
-    assert "100% of trajectories at rest" in text
+    assert "100% of trajectories\nat rest" in text
     assert "too few units" in text
 
 

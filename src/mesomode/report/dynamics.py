@@ -111,6 +111,10 @@ class Activity:
         )
 
 
+FAR_APART = 20
+"""Ratio of variances above which networks do not share a linear axis."""
+
+
 @styled
 def draw_dynamics(networks: Sequence[Activity], example_units: int = 6) -> Figure:
     """Draw autocovariance, dimension and example activity of networks, with theory.
@@ -183,7 +187,13 @@ def _autocovariance(axes: Axes, networks: Sequence[Activity], what: str, title: 
     axes.set_xlabel("lag τ (time constants)")
     axes.set_ylabel("autocovariance")
     axes.set_title(title)
-    axes.legend()
+    starts = [float(getattr(n, what)[0]) for n in networks if getattr(n, what)[0] > 0]
+    if starts and max(starts) > FAR_APART * min(starts):
+        # saturated networks beside moving ones: linear below the least variance, logarithmic above
+        axes.set_yscale("symlog", linthresh=min(starts))
+        axes.set_ylim(-0.3 * min(starts), 30 * max(starts))
+        axes.set_yticks([0, *(10.0**k for k in range(6) if min(starts) < 10**k < 30 * max(starts))])
+    axes.legend(fontsize=7, ncols=2 if len(networks) > 2 else 1)
 
 
 def last_above(lag: np.ndarray, curve: np.ndarray, share: float = 0.01) -> float:
@@ -233,11 +243,12 @@ def _dimension(axes: Axes, networks: Sequence[Activity]) -> None:
             f"theory {number(network.dimension_theory)}"
         )
         if not network.asymptotic:
-            text += "\n(too few units for theory)"
+            text += "\n(too few units\nfor theory)"
         if network.frozen > 0:
-            text += f"\n{network.frozen:.0%} of trajectories at rest"
+            text += f"\n{network.frozen:.0%} of trajectories\nat rest"
         highest = np.nanmax([network.dimension, network.dimension_theory, 0])
-        axes.text(place, highest, text + "\n", ha="center", va="bottom", fontsize=8)
+        small = 7 if len(networks) > 3 else 8
+        axes.text(place, highest, text + "\n", ha="center", va="bottom", fontsize=small)
     axes.set_xticks(
         range(len(networks)),
         ["\n".join([*variant_name(n.variant).split(" ", 1), f"N = {n.units:,}"]) for n in networks],
