@@ -182,7 +182,9 @@ def test_sections_rerun_what_a_reader_expects(sweep, graph):
     assert not fits & of("network")
     assert not {"network", *fits} & of("dynamics")
     assert not {"network", "dynamics", *fits} & of("recordings")
-    assert of("comparison") == {"comparison", "figure_comparison", "summary"}
+    dynamics = {f"comparison_{what}" for what in ("dynamics", "distances", "similarity")}
+    figures = {"figure_comparison", "figure_similarity", "summary"}
+    assert of("comparison") == {"comparison", *dynamics, *figures}
     assert "comparison" in of("network") & of("dynamics") & of("recordings")
     assert {r.split("_")[0] for r in of("network")} <= after_network
 
