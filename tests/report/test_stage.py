@@ -223,7 +223,7 @@ INPUTS = {
         name: name for name in ("atlas", "tracing", "coverage", "cross_validation")
     },
     "ranks": {"ranks": "ranks"},
-    "projection": {"atlas": "atlas", "models": ["voxel", "truth"]},
+    "projection": {"atlas": "atlas", "models": ["voxel", "truth"], "flatmap": []},
     "residual": {
         "atlas": "atlas",
         "tracing": "tracing",
@@ -338,7 +338,8 @@ def test_residuals_without_cross_validation_are_those_of_the_fit(run, tmp_path):
 @pytest.mark.slow
 def test_a_source_voxel_of_ones_own(run, tmp_path):
     arguments = {
-        "atlas": run / "atlas.zarr", "models": [run / "regional.zarr"], "png": tmp_path / "a.png",
+        "atlas": run / "atlas.zarr", "models": [run / "regional.zarr"], "flatmap": [],
+        "png": tmp_path / "a.png",
         "svg": tmp_path / "a.svg", "gif": tmp_path / "a.gif",
     }  # fmt: skip
     chosen = Settings(dpi=60, source_voxel=(71, 10, 74), svg_text="editable")
@@ -347,3 +348,20 @@ def test_a_source_voxel_of_ones_own(run, tmp_path):
     wrong = Settings(source_voxel=(0, 0, 0))
     with pytest.raises(DataError, match="not a source voxel"):
         run_step(stage.figure_projection, **arguments, settings=wrong)
+
+
+@pytest.mark.slow
+def test_connections_on_a_flatmap_of_ones_own(run, tmp_path):
+    arguments = {
+        "atlas": run / "atlas.zarr", "models": [run / "regional.zarr"], "png": tmp_path / "a.png",
+        "svg": tmp_path / "a.svg", "gif": tmp_path / "a.gif", "flatmap": [tmp_path / "f.h5"],
+        "settings": Settings(dpi=60, svg_text="editable"),
+    }  # fmt: skip
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file["paths"] = np.ones((1, 1), np.int32)
+    with pytest.raises(DataError, match="no view lookup"):
+        run_step(stage.figure_projection, **arguments)
+    with h5py.File(tmp_path / "f.h5", "a") as file:
+        file["view lookup"] = np.zeros((1, 1), np.int32)
+    run_step(stage.figure_projection, **arguments)
+    assert "Flatmap, largest along the path" in (tmp_path / "a.svg").read_text()

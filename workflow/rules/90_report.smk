@@ -9,6 +9,7 @@ FIGURES = ["atlas", "injections", "coverage", "network", "dynamics", "comparison
 MODELS = CONNECTOMES or [CONNECTOME]
 # the model whose projections are shown, and what else is known of them
 SHOWN = [model for model in ["voxel", *CONNECTOMES] if model in CONNECTOMES][:1]
+FLATMAP = [config["report"]["flatmap"]] if config["report"]["flatmap"] else []
 TRUTH = ["truth"] if CONNECTOMES and PLAN.source == "phantom" else []
 VALIDATION = ["cross_validation"] if CONNECTOMES and FOLDS else []
 if CONNECTOMES:
@@ -269,6 +270,7 @@ rule figure_projection:
     input:
         atlas=f"{RUN}/atlas.zarr",
         models=expand(f"{RUN}/connectome/{{model}}.zarr", model=[*SHOWN, *TRUTH]),
+        flatmap=FLATMAP,
     output:
         png=report(
             f"{RUN}/figures/projection.png",
@@ -301,6 +303,7 @@ rule figure_projection:
     shell:
         "mesomode figure-projection --atlas {input.atlas}"
         " $(for store in {input.models}; do echo --models $store; done)"
+        " $(for file in {input.flatmap}; do echo --flatmap $file; done)"
         " --png {output.png} --svg {output.svg} --gif {output.gif}"
         " --settings {params.settings:q} --log {log}"
 

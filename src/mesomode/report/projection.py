@@ -14,6 +14,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from mesomode.errors import DataError
+from mesomode.report.flatmap import Flatmap
 from mesomode.report.space import Dorsal, draw_borders, region_index
 from mesomode.report.style import INK, PALE, new_figure, styled
 from mesomode.report.truth import example_sources
@@ -174,6 +175,7 @@ def draw_projection(
     regions: list[dict[str, Any]],
     resolution_um: float,
     contralateral: np.ndarray | None = None,
+    flatmap: Flatmap | None = None,
 ) -> Figure:
     """Draw what a voxel projects to and what projects to it, from above and in three sections.
 
@@ -189,6 +191,8 @@ def draw_projection(
     resolution_um : float
     contralateral : bool array (target,), optional
         Targets in the other hemisphere, which have rows of their own, through the mirrored place.
+    flatmap : Flatmap, optional
+        Cortex spread out, shown besides.
 
     Returns
     -------
@@ -214,13 +218,15 @@ def draw_projection(
         for by, v in incoming
     ]
     figure = new_figure(
-        13, 0.5 + 3.0 * len(rows), f"Connections of the voxel {place.tolist()} in {name} (+): "
+        13 if flatmap is None else 15.5,
+        0.5 + 3.0 * len(rows),
+        f"Connections of the voxel {place.tolist()} in {name} (+): "
         f"{' and '.join(c.title for c in connections)}",
-    )  # fmt: skip
+    )
     parts: Any = np.ravel(figure.subfigures(len(rows), 1, squeeze=False))
     for part, (title, voxel, region, weights, largest, at) in zip(parts, rows, strict=True):
         part.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
-        _row(part, voxel, region, weights, largest, at, regions, resolution_um)
+        _row(part, voxel, region, weights, largest, at, regions, resolution_um, flatmap)
     return figure
 
 
@@ -233,12 +239,14 @@ def _row(
     place: np.ndarray,
     regions: list[dict[str, Any]],
     resolution_um: float,
+    flatmap: Flatmap | None = None,
 ) -> None:
-    """Draw weights from above and in three sections, on one scale."""
+    """Draw weights from above, on the flatmap and in three sections, on one scale."""
     index = region_index(region, regions)
     scale = Normalize(0, largest or 1.0)
     view = Dorsal(voxel, resolution_um)
-    panels = figure.subplots(1, 4)
+    first = 1 if flatmap is None else 2
+    panels = figure.subplots(1, first + 3)
     for axes in panels:
         axes.set_facecolor(PALE)
     values = np.asarray(values, dtype=np.float64)
@@ -246,7 +254,14 @@ def _row(
     view.outline(panels[0], view.uppermost(index), colors="white")
     mark(panels[0], *((place[[2, 0]] + 0.5) * view.edge))
     panels[0].set_title("From above, largest over depth")
-    for axes, name in zip(panels[1:], SECTIONS, strict=True):
+    if flatmap is not None:
+        image, top = flatmap.maximum(values, voxel), flatmap.uppermost(index, voxel)
+        flatmap.show(panels[1], image, top, norm=scale)
+        pixel = flatmap.pixel_of(place)
+        if pixel is not None:
+            mark(panels[1], *pixel)
+        panels[1].set_title("Flatmap, largest along the path")
+    for axes, name in zip(panels[first:], SECTIONS, strict=True):
         section = Section(voxel, resolution_um, name, int(place[SECTIONS[name][0]]))
         section.show(axes, section.image(values), norm=scale)
         section.outline(axes, index, colors="white")

@@ -22,6 +22,11 @@ class Settings(SettingsBase):
     example_units: int = Field(default=6, ge=1, le=30)
     """Number of units whose traces are shown as examples."""
 
+    flatmap: str | None = None
+    """File of the Allen Institute's cortical coordinates at 100 um (dorsal_flatmap_paths_100.h5 or
+    top_view_paths_100.h5) on which the connections of a voxel are shown besides; only for the real
+    atlas at that resolution. null: only seen from above and in sections."""
+
     source_voxel: tuple[VoxelIndex, VoxelIndex, VoxelIndex] | None = None
     """Indices [ap, dv, ml] of the source voxel whose connections are shown. null: the most
     central one of the largest region."""

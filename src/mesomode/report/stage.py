@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mesomode.errors import DataError
 from mesomode.report.settings import Settings
 from mesomode.steps import Input, Output, logger, step
 from mesomode.store import open_store
@@ -236,6 +237,7 @@ def figure_projection(
     *,
     atlas: Input,
     models: list[Input],
+    flatmap: list[Input],
     png: Output,
     svg: Output,
     gif: Output,
@@ -249,6 +251,8 @@ def figure_projection(
         ``atlas.zarr``.
     models : list of Path
         ``connectome/<model>.zarr``; beside it ``connectome/truth.zarr`` where the truth is known.
+    flatmap : list of Path
+        The file of the setting ``flatmap``, or none.
     png, svg : Path
         The figure.
     gif : Path
@@ -257,35 +261,52 @@ def figure_projection(
     Raises
     ------
     DataError
-        The setting ``source_voxel`` does not name a source voxel.
+        The setting ``source_voxel`` does not name a source voxel, or the flatmap is not one of
+        this atlas.
     """
+    import h5py
     import numpy as np
 
     from mesomode.files import atomic_file
     from mesomode.report import projection
+    from mesomode.report.flatmap import Flatmap
     from mesomode.report.movie import draw_sweep, save_film, sweep
 
     with open_store(atlas) as grid, _opened(models) as stores:
         places = {**_grid(grid), **_targets(grid)}
+        spread = None
+        for path in flatmap:
+            with h5py.File(path, "r") as file:
+                if not {"view lookup", "paths"} <= set(file):
+                    raise DataError(
+                        "the flatmap has no view lookup or no paths",
+                        where=path,
+                        why=f"it holds {sorted(file)}",
+                        remedy="give report.flatmap a file of cortical coordinates, "
+                        "dorsal_flatmap_paths_100.h5 or top_view_paths_100.h5",
+                    )
+                spread = Flatmap(file["view lookup"][:], file["paths"][:], grid["annotation"].shape)
         other = grid["target_hemisphere"].values == CONTRALATERAL
         voxel, region = places["source_voxel"], places["source_region"]
         source = projection.source_at(settings.source_voxel, voxel, region, places["regions"])
         target = projection.target_at(source, voxel, places["target_voxel"])
         central = projection.source_at(None, voxel, region, places["regions"])
         members = np.flatnonzero(region == region[central])
-        path = members[sweep(voxel[members])]
+        crossed = members[sweep(voxel[members])]
         connections, films = [], []
         for store in stores:
             title = _title(store)
             weights = store["weights"]
             incoming = None if target is None else weights[target].values
             connections.append(projection.Connections(title, weights[:, source].values, incoming))
-            films.append((title.capitalize(), weights[:, path].values[~other]))
+            films.append((title.capitalize(), weights[:, crossed].values[~other]))
     near = {name: places[name][~other] for name in ("target_voxel", "target_region")}
-    figure, show = draw_sweep(films, path, **{**places, **near})
+    figure, show = draw_sweep(films, crossed, **{**places, **near})
     with atomic_file(gif) as temporary:
-        save_film(figure, show, len(path), temporary)
-    drawn = projection.draw_projection(connections, source, contralateral=other, **places)
+        save_film(figure, show, len(crossed), temporary)
+    drawn = projection.draw_projection(
+        connections, source, contralateral=other, flatmap=spread, **places
+    )
     _save(drawn, png, svg, settings)
 
 
