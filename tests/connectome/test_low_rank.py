@@ -260,7 +260,7 @@ def test_what_was_not_observed_does_not_matter():
 
 
 def test_permuting_experiments_and_voxels():
-    """From the same start; the inner solves are in float32, so that sums in another order differ."""
+    """From the same start; the inner solves are in float32, and sums in another order differ."""
     problem = CASES["complement"]
     u, v = factors(problem, 3)
     generator = np.random.default_rng(0)
