@@ -167,7 +167,7 @@ def _floors(
     axes.set_xlim(left=0)
     axes.set_xlabel(f"distance ({unit})")
     closest = store["closest"].values
-    words = "; ".join(
+    words = ";\n".join(
         f"{name}: {variant_name(networks[closest[row]])}, "
         f"{number(float(store['margin'].values[row]), 2)} nearer than the next "
         f"(floor {number(float(store['floor'].values[row]), 2)})"
