@@ -22,8 +22,8 @@ def code_digest(module: str, root: Path | None = None) -> str:
     Parameters
     ----------
     module : str
-        Dotted name, for example ``"mesomode.atlas.stage"``. A ``stage`` and a
-        package count as importing all modules of their folder.
+        Dotted name, for example ``"mesomode.atlas.stage"``. A package counts
+        as importing all modules of its folder.
     root : Path, optional
         Folder that holds the package; by default the one this file is in.
 
@@ -47,10 +47,9 @@ def imported_modules(module: str, root: Path) -> set[str]:
     package = module.split(".")[0]
     queue, found = [module], set()
     start = _file(root, module)
-    if start is not None and start.stem in ("stage", "__init__"):
-        prefix = module.removesuffix(".stage")
+    if start is not None and start.stem == "__init__":
         siblings = start.parent.glob("*.py")
-        queue += [f"{prefix}.{file.stem}" for file in siblings if file.stem != "__init__"]
+        queue += [f"{module}.{file.stem}" for file in siblings if file.stem != "__init__"]
     while queue:
         name = queue.pop()
         file = _file(root, name)

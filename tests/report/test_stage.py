@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+from importlib import import_module
 
 import h5py
 import numpy as np
 import pytest
 import xarray as xr
 
+from mesomode.cli import find_steps
 from mesomode.comparison.settings import Settings as ComparisonSettings
 from mesomode.comparison.stage import comparison
 from mesomode.connectome.schemas import COVERAGE_SCHEMA, CROSS_VALIDATION_SCHEMA, RANKS_SCHEMA
@@ -21,8 +23,10 @@ from mesomode.errors import DataError
 from mesomode.network.settings import Settings as NetworkSettings
 from mesomode.recordings.settings import Settings as RecordingsSettings
 from mesomode.recordings.stage import recordings
-from mesomode.report import stage
 from mesomode.report.settings import Settings
+from mesomode.report.stage import summary
+from mesomode.report.stage_connectome import figure_residual
+from mesomode.report.stage_projection import figure_projection
 from mesomode.steps import Provenance, run_step
 from mesomode.store import open_store, write_store
 from tests.network.making import network_independent, network_random_mode
@@ -238,6 +242,10 @@ INPUTS = {
 }
 
 
+def step_named(name):
+    return getattr(import_module(find_steps()[name.replace("_", "-")][0]), name)
+
+
 def paths(folder, names):
     if isinstance(names, list):
         return [folder / f"{name}.zarr" for name in names]
@@ -249,7 +257,7 @@ def paths(folder, names):
 def test_every_figure_is_drawn_from_stores_and_twice_the_same(run, tmp_path, name):
     for copy in "ab":
         run_step(
-            getattr(stage, f"figure_{name}"),
+            step_named(f"figure_{name}"),
             **{key: paths(run, names) for key, names in INPUTS[name].items()},
             png=tmp_path / f"{copy}.png",
             svg=tmp_path / f"{copy}.svg",
@@ -267,7 +275,7 @@ def test_every_figure_is_drawn_from_stores_and_twice_the_same(run, tmp_path, nam
 def test_the_table_equals_the_stores(run, tmp_path, caplog):
     caplog.set_level("INFO", "mesomode")
     run_step(
-        stage.summary,
+        summary,
         atlas=run / "atlas.zarr",
         tracing=run / "tracing.zarr",
         connectome=paths(run, ["voxel", "regional", "truth", "cross_validation", "coverage"]),
@@ -323,7 +331,7 @@ def test_residuals_without_cross_validation_are_those_of_the_fit(run, tmp_path):
         assert not fitted.held_out
         assert np.allclose(fitted.values, data["weights"].values @ injection)
     run_step(
-        stage.figure_residual,
+        figure_residual,
         atlas=run / "atlas.zarr",
         tracing=run / "tracing.zarr",
         model=run / "voxel.zarr",
@@ -343,11 +351,11 @@ def test_a_source_voxel_of_ones_own(run, tmp_path):
         "svg": tmp_path / "a.svg", "gif": tmp_path / "a.gif",
     }  # fmt: skip
     chosen = Settings(dpi=60, source_voxel=(71, 10, 74), svg_text="editable")
-    run_step(stage.figure_projection, **arguments, settings=chosen)
+    run_step(figure_projection, **arguments, settings=chosen)
     assert "[71, 10, 74] in VISl (+): regional model" in (tmp_path / "a.svg").read_text()
     wrong = Settings(source_voxel=(0, 0, 0))
     with pytest.raises(DataError, match="not a source voxel"):
-        run_step(stage.figure_projection, **arguments, settings=wrong)
+        run_step(figure_projection, **arguments, settings=wrong)
 
 
 @pytest.mark.slow
@@ -360,8 +368,8 @@ def test_connections_on_a_flatmap_of_ones_own(run, tmp_path):
     with h5py.File(tmp_path / "f.h5", "w") as file:
         file["paths"] = np.ones((1, 1), np.int32)
     with pytest.raises(DataError, match="no view lookup"):
-        run_step(stage.figure_projection, **arguments)
+        run_step(figure_projection, **arguments)
     with h5py.File(tmp_path / "f.h5", "a") as file:
         file["view lookup"] = np.zeros((1, 1), np.int32)
-    run_step(stage.figure_projection, **arguments)
+    run_step(figure_projection, **arguments)
     assert "Flatmap, largest along the path" in (tmp_path / "a.svg").read_text()

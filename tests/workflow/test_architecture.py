@@ -96,6 +96,17 @@ def test_no_module_imports_another_stage_py(stage):
         assert not found, f"{file.relative_to(ROOT)} imports {sorted(found)}"
 
 
+def test_modules_are_imported_from_where_they_are():
+    """A name that a package looks up late would be missed by the fingerprints."""
+    packages = {f"mesomode.{file.parent.name}" for file in PACKAGE.glob("*/__init__.py")}
+    for file in PACKAGE.rglob("*.py"):
+        for module in imports(file):
+            package, _, name = module.rpartition(".")
+            if package in packages:
+                place = PACKAGE / package.partition(".")[2] / f"{name}.py"
+                assert place.is_file(), f"{file.relative_to(ROOT)} imports {module}"
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_py_imports_heavy_libraries_late(stage):
     top = {

@@ -299,13 +299,14 @@ def with_another_number(text: str) -> str:
 
 
 def solver_modules() -> list[str]:
-    """Pure modules of the connectome's package that no other stage imports."""
+    """Pure modules that the models are fitted with and that no other stage imports."""
     folder = ROOT / "src/mesomode/connectome"
     elsewhere = "\n".join(
         file.read_text() for file in (ROOT / "src/mesomode").rglob("*.py") if file.parent != folder
     )
     names = sorted(f.stem for f in folder.glob("*.py") if f.stem not in ("stage", "settings"))
-    return [n for n in names if n != "__init__" and f"mesomode.connectome.{n}" not in elsewhere]
+    names = [n for n in names if imports("connectome", f"connectome.{n}") and n != "__init__"]
+    return [n for n in names if f"mesomode.connectome.{n}" not in elsewhere]
 
 
 def test_editing_a_solver_reruns_the_fits_and_what_follows(changed, graph, uses):
@@ -327,6 +328,12 @@ def test_editing_a_stage_reruns_it_and_what_follows(changed, graph, uses, stage)
     file = package(changed) / stage / "stage.py"
     planned = edited(changed, {file: file.read_text() + "\n_MARK = 1\n"})
     assert planned == with_code(graph, uses, stage) != set()
+
+
+def test_editing_a_figure_reruns_those_of_its_door(changed):
+    file = package(changed) / "report/movie.py"
+    planned = edited(changed, {file: with_another_number(file.read_text())})
+    assert planned == {"figure_projection", "figure_informed"}
 
 
 def test_editing_a_reader_reruns_the_reading_and_what_follows(changed, graph, uses):

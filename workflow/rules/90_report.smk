@@ -52,7 +52,7 @@ rule figure_atlas:
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_tracing"),
     message:
         "Drawing the atlas"
     conda:
@@ -85,7 +85,7 @@ rule figure_injections:
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_tracing"),
     message:
         "Drawing the injections"
     conda:
@@ -118,7 +118,7 @@ rule figure_coverage:
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_tracing"),
     message:
         "Drawing the coverage"
     conda:
@@ -150,7 +150,7 @@ rule figure_connectome:
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_connectome"),
     message:
         "Drawing the connectomes"
     conda:
@@ -183,7 +183,7 @@ rule figure_fit:
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_connectome"),
     message:
         "Drawing the fit"
     conda:
@@ -218,7 +218,7 @@ rule figure_truth:
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_connectome"),
     message:
         "Drawing the connectome against the truth"
     conda:
@@ -254,7 +254,7 @@ rule figure_cross_validation:
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_connectome"),
     message:
         "Drawing the cross-validation"
     conda:
@@ -295,7 +295,7 @@ rule figure_projection:
         runtime=minutes(10),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_projection"),
     message:
         "Drawing the connections of a voxel"
     conda:
@@ -332,7 +332,7 @@ rule figure_residual:
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_connectome"),
     message:
         "Drawing the residuals"
     conda:
@@ -367,7 +367,7 @@ rule figure_informed:
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_projection"),
     message:
         "Drawing what the experiments inform"
     conda:
@@ -399,7 +399,7 @@ rule figure_ranks:
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_connectome"),
     message:
         "Drawing the low-rank model against the rank"
     conda:
@@ -431,7 +431,7 @@ rule figure_network:
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_network"),
     message:
         "Drawing the spectra of the networks"
     conda:
@@ -530,7 +530,7 @@ rule figure_dynamics:
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_theory"),
     message:
         "Drawing the dynamics"
     conda:
@@ -692,7 +692,7 @@ rule figure_session:
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_comparison"),
     message:
         "Drawing the session {wildcards.session}"
     conda:
@@ -724,7 +724,7 @@ rule figure_comparison:
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_comparison"),
     message:
         "Drawing the comparison"
     conda:
@@ -756,7 +756,7 @@ rule figure_similarity:
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
-        code=PLAN.code("report"),
+        code=PLAN.code("report.stage_comparison"),
     message:
         "Drawing the dynamical distances"
     conda:

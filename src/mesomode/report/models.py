@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from mesomode.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 
 MODEL_COLOURS = {
@@ -25,6 +28,11 @@ MODEL_MARKERS = {
 def model_name(name: str) -> str:
     """What a model is called in figures."""
     return {"low_rank": "low-rank"}.get(name, name.replace("_", " "))
+
+
+def weights_name(attributes: Mapping[str, Any]) -> str:
+    """What the weights of a store with these attributes are called."""
+    return "truth" if "models" in attributes else f"{model_name(attributes['model'])} model"
 
 
 def model_title(name: str) -> str:

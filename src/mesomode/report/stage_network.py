@@ -1,47 +1,51 @@
-"""Figures of what was measured of connectomes, and the table of several connectomes."""
+"""Figures of connectomes and networks as matrices, and the table of several connectomes."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mesomode.report.settings import Settings
+from mesomode.report.stage_drawing import Figure, Store, drawn, write_texts
 from mesomode.steps import Input, Output, step
 from mesomode.store import open_store
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+
+@step
+@drawn
+def figure_network(*, network: list[Store]) -> Figure:
+    """Draw the singular spectra of the connectome and of the networks.
+
+    Parameters
+    ----------
+    network : list of Store
+        ``network/<variant>.zarr``.
+    """
+    from mesomode.report.network import Spectrum, draw_network, spectra_of
+
+    spectra: dict[str, Spectrum] = {}
+    for store in network:
+        spectra |= spectra_of(store)
+    return draw_network(spectra)
 
 
 @step
-def figure_structure(*, structure: Input, png: Output, svg: Output, settings: Settings) -> None:
+@drawn
+def figure_structure(*, structure: Store) -> Figure:
     """Draw spectrum, overlaps and scales of a connectome beside random ones.
 
     Parameters
     ----------
-    structure : Path
+    structure : Store
         ``network/structure.zarr``.
-    png, svg : Path
-        The figure.
     """
     from mesomode.report.structure import Measured, draw_structure
 
-    with open_store(structure) as store:
-        figure = draw_structure(Measured.of(store, str(store.attrs["name"])))
-    _save(figure, png, svg, settings)
+    return draw_structure(Measured.of(structure, str(structure.attrs["name"])))
 
 
 @step
-def figure_connectomes(
-    *,
-    structure: list[Input],
-    dynamics: list[Input],
-    png: Output,
-    svg: Output,
-    csv: Output,
-    settings: Settings,
-) -> None:
+@drawn
+def figure_connectomes(*, structure: list[Input], dynamics: list[Input], csv: Output) -> Figure:
     """Draw the table of several connectomes and the dimension of their matched networks.
 
     Parameters
@@ -50,12 +54,9 @@ def figure_connectomes(
         ``network/structure.zarr`` and ``network/<name>/structure.zarr``.
     dynamics : list of Path
         ``dynamics/<variant>.zarr`` and ``dynamics/<name>/<variant>.zarr``.
-    png, svg : Path
-        The figure.
     csv : Path
         The table with full precision.
     """
-    from mesomode.files import atomic_file
     from mesomode.report.connectomes import Simulated, as_csv, draw_connectomes
     from mesomode.report.structure import Measured
 
@@ -66,21 +67,10 @@ def figure_connectomes(
 
         measured = [Measured.of(opened(p), _name(p, "network")) for p in structure]
         simulated = [Simulated.of(opened(p), _name(p, "dynamics")) for p in dynamics]
-    _save(draw_connectomes(measured, simulated), png, svg, settings)
-    with atomic_file(csv) as temporary:
-        temporary.write_text(as_csv(measured, simulated), encoding="utf-8")
+    write_texts({csv: as_csv(measured, simulated)})
+    return draw_connectomes(measured, simulated)
 
 
 def _name(path: Path, stage: str) -> str:
     """Name of a connectome by the folder its store is in."""
     return "this run" if path.parent.name == stage else path.parent.name
-
-
-def _save(figure: Figure, png: Path, svg: Path, settings: Settings) -> None:
-    """Write a figure in both formats, each whole or not at all."""
-    from mesomode.files import atomic_file
-    from mesomode.report.style import save_figure
-
-    for path in (png, svg):
-        with atomic_file(path) as temporary:
-            save_figure(figure, temporary, dpi=settings.dpi, svg_text=settings.svg_text)
