@@ -203,7 +203,7 @@ def with_log(name: str, log: str | None, job: Callable[[], None]) -> None:
     without a traceback (the log file has it).
     """
     layout = logging.Formatter(f"%(asctime)s {name}: %(message)s", "%H:%M:%S")
-    terminal = logging.StreamHandler(sys.stderr)
+    terminal = _Terminal()
     terminal.setFormatter(layout)
     handlers: list[logging.Handler] = [terminal]
     file: logging.Handler | None = None
@@ -231,6 +231,17 @@ def with_log(name: str, log: str | None, job: Callable[[], None]) -> None:
             handler.flush()
         if file is not None:
             file.close()
+
+
+class _Terminal(logging.StreamHandler):
+    """Writes to what standard error is now: above the bars while there are some."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> Any:
+        return sys.stderr
 
 
 class _NoTraceback(logging.Formatter):
