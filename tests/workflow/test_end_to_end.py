@@ -13,6 +13,7 @@ import yaml
 import zarr
 
 from mesomode.config import config_class
+from mesomode.workflow import megabytes
 from tests.workflow.workspace import COPIED
 
 pytestmark = [
@@ -120,6 +121,38 @@ def test_logs_and_benchmarks(finished_run):
     jobs = {log.stem for log in steps}
     measured = {file.stem for file in (finished_run.run_folder / "benchmarks").rglob("*.tsv")}
     assert measured <= jobs and len(measured) >= 10
+
+
+class Inputs(dict):
+    """Paths of a job's inputs by name, which the rules' resources go through as a list."""
+
+    def __iter__(self):
+        return iter(self.values())
+
+
+def test_jobs_take_less_memory_than_they_ask_for(finished_run):
+    """On a cluster they would be killed."""
+    asked = {}
+    for file in sorted((finished_run.folder / "workflow/rules").glob("*.smk")):
+        parts = re.split(r"^\s*(?:rule|checkpoint) (\w+):$", file.read_text(), flags=re.MULTILINE)
+        for rule, body in zip(parts[1::2], parts[2::2], strict=True):
+            for base, kind, per in re.findall(
+                r"mem_mb=megabytes\(([\d.]+)(?:, (per_\w+)=([\d.]+))?\),", body
+            ):
+                asked[rule] = megabytes(float(base), **({kind: float(per)} if kind else {}))
+    seen = set()
+    for log in sorted((finished_run.run_folder / "logs").rglob("*.log")):
+        text = log.read_text()
+        used = re.search(r"peak memory (\d+) MB", text)
+        if used is None:
+            continue
+        names = re.findall(r" input ([\w\[\]]+): (\S+) \(", text)
+        inputs = Inputs({name: finished_run.folder / path for name, path in names})
+        stem = log.relative_to(finished_run.run_folder / "logs").as_posix().removesuffix(".log")
+        rule = max((r for r in asked if stem.replace("/", "_").startswith(r)), key=len)
+        seen.add(rule)
+        assert int(used[1]) < asked[rule](None, inputs, attempt=1), stem
+    assert len(seen) > 35 and len(asked) > len(seen)
 
 
 def test_the_effective_configuration_is_saved(finished_run):
