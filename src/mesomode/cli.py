@@ -315,25 +315,34 @@ def status() -> None:
     from mesomode import status as progress
 
     def job() -> None:
-        for line in progress.lines(progress.stages(Path())):
+        root = Path()
+        if changes := list(progress.changed_keys(root)):
+            click.echo("Since the last run the configuration has changed:")
+            click.echo("".join(f"  {change}\n" for change in changes))
+        for line in progress.lines(progress.stages(root)):
             click.echo(line)
+        if progress.is_running(root):
+            click.echo("A run is under way, or was killed (then: snakemake --unlock).")
 
     with_log("status", None, job)
 
 
 @app.command("open")
-@click.option("--run", default="default", show_default=True, help="Folder in results.")
-def open_(run: str) -> None:
+@click.option("--run", help="Folder in results; that of config.yaml if not given.")
+def open_(run: str | None) -> None:
     """List what a run has made that is worth looking at."""
     from mesomode import status as progress
 
     def job() -> None:
-        folder = Path("results") / run
-        found = list(progress.worth_looking(folder))
+        folder = Path("results") / (run or progress.run_name(Path()))
+        titles = progress.figure_titles(Path("workflow/rules"))
+        found = list(progress.worth_looking(folder, titles))
         if not found:
+            others = sorted(p.parent.name for p in Path("results").glob("*/config.yaml"))
             raise ConfigError(
                 "there is nothing to look at",
                 where=folder,
+                why=f"there are the runs {', '.join(others)}" if others else None,
                 remedy="run the pipeline first: snakemake --cores all; "
                 "mesomode status shows how far it is",
             )
