@@ -181,6 +181,15 @@ def test_no_experiment_left(workspace):
     assert_kept(workspace, before, lost=("tracing.zarr",))
 
 
+def test_a_figure_alone_in_a_fresh_folder(fresh):
+    """What was asked for is made, and no report of a run that is not whole."""
+    output = fresh.run("results/default/figures/atlas.svg")
+    assert (fresh.run_folder / "figures/atlas.svg").stat().st_size > 1000
+    assert not (fresh.run_folder / "report.zip").exists()
+    assert "No results/default/report.zip: that needs the whole run" in output
+    assert set(fresh.stores()) == {"atlas.zarr"}
+
+
 def session_file(workspace: Workspace) -> Path:
     return sorted(raw_folder(workspace).glob("session_*.h5"))[0]
 
