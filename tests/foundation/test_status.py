@@ -113,6 +113,7 @@ def test_open_lists_each_file_once(tmp_path, monkeypatch):
     (run / "report.zip").write_text("")
     rules = tmp_path / "workflow/rules"
     rules.mkdir(parents=True)
+    (tmp_path / "Snakefile").write_text("")
     (rules / "90_report.smk").write_text(
         'report(f"{RUN}/figures/session_{{session}}.png", labels={"figure": "Session {session}"})'
     )
@@ -126,6 +127,8 @@ def test_open_lists_each_file_once(tmp_path, monkeypatch):
 
 
 def test_open_says_what_to_do_without_a_run(tmp_path, monkeypatch):
+    (tmp_path / "workflow/rules").mkdir(parents=True)
+    (tmp_path / "Snakefile").write_text("")
     (tmp_path / "results/other").mkdir(parents=True)
     (tmp_path / "results/other/config.yaml").write_text("")
     monkeypatch.chdir(tmp_path)
@@ -133,3 +136,33 @@ def test_open_says_what_to_do_without_a_run(tmp_path, monkeypatch):
     assert "there are the runs other" in result.stderr
     assert result.exit_code == 1
     assert "results/mine" in result.stderr and "snakemake --cores all" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["status"], ["open"], ["why", "atlas"], ["why", "--table"]])
+def test_commands_say_that_the_pipeline_is_elsewhere(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    for text in ("the pipeline is not in this folder", str(tmp_path), "change to the folder"):
+        assert text in result.stderr
+
+
+def test_a_misspelt_command_is_corrected():
+    result = CliRunner().invoke(app, ["figure-atlass"])
+    assert result.exit_code == 2
+    assert "Did you mean figure-atlas" in result.stderr
+    assert "Did you mean" not in CliRunner().invoke(app, ["qqqqqqq"]).stderr
+
+
+def test_stores_that_do_not_exist_are_not_called_damaged(tmp_path):
+    result = CliRunner().invoke(app, ["verify", str(tmp_path / "a.zarr")])
+    assert result.exit_code == 1 and "MISSING" in result.output
+    result = CliRunner().invoke(app, ["export", str(tmp_path / "a.zarr")])
+    assert result.exit_code == 1 and "there is no such store" in result.stderr
+
+
+def test_a_missing_configuration_is_not_called_broken(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["config"])
+    assert result.exit_code == 1 and "change to the pipeline's folder" in result.stderr
+    assert "--root" in CliRunner().invoke(app, ["doctor"]).output
