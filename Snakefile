@@ -1,5 +1,6 @@
 """From tracer data to dynamics. Start with: snakemake --cores 2"""
 
+import os
 import sys
 from pathlib import Path
 from snakemake.utils import min_version
@@ -52,8 +53,14 @@ rule all:
 
 onsuccess:
     # the report needs the finished run, so it is made after the last job
-    shell(
-        "{PLAN.python} -m snakemake --snakefile {workflow.main_snakefile:q} --nolock --quiet"
-        " --configfile {RUN}/config.yaml --report {RUN}/report.zip"
-        " && echo 'The report is {RUN}/report.zip'"
-    )
+    sessions = Path(RUN, "recordings").glob("*.zarr")
+    needed = [target for target in TARGETS if isinstance(target, str)]
+    needed += [f"{RUN}/figures/session_{store.stem}.svg" for store in sessions]
+    if all(map(os.path.exists, needed)):
+        shell(
+            "{PLAN.python} -m snakemake --snakefile {workflow.main_snakefile:q} --nolock --quiet"
+            " --configfile {RUN}/config.yaml --report {RUN}/report.zip"
+            " && echo 'The report is {RUN}/report.zip'"
+        )
+    else:
+        print(f"No {RUN}/report.zip: that needs the whole run (see: mesomode status)")

@@ -83,7 +83,10 @@ def test(options: list[str]) -> int:
         options = ["-m", "not slow", *options]
     if "-n" not in options:
         # a file stays on one process, which shares its costly runs of the pipeline
-        options = ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", *options]
+        options = ["-n", str(os.cpu_count() or 1), *options]
+    if "--dist" not in options:
+        # and files begin in the order of tests/conftest.py
+        options = ["--dist", "loadfile", "--no-loadscope-reorder", *options]
     # one process a core is enough
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     command = [str(PYTHON), "-m", "pytest", *options]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import importlib
 import inspect
 import json
@@ -63,6 +64,17 @@ class StepGroup(click.Group):
             return super().get_command(context, name)
         module, _ = steps[name]
         return step_command(getattr(importlib.import_module(module), name.replace("-", "_")))
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command where there is none of that name."""
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], self.list_commands(context), n=3)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise click.UsageError(error.message + hint, context) from None
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """List utilities and steps with the first line of their documentation."""
@@ -203,7 +215,7 @@ def with_log(name: str, log: str | None, job: Callable[[], None]) -> None:
     without a traceback (the log file has it).
     """
     layout = logging.Formatter(f"%(asctime)s {name}: %(message)s", "%H:%M:%S")
-    terminal = logging.StreamHandler(sys.stderr)
+    terminal = _Terminal()
     terminal.setFormatter(layout)
     handlers: list[logging.Handler] = [terminal]
     file: logging.Handler | None = None
@@ -231,6 +243,17 @@ def with_log(name: str, log: str | None, job: Callable[[], None]) -> None:
             handler.flush()
         if file is not None:
             file.close()
+
+
+class _Terminal(logging.StreamHandler):
+    """Writes to what standard error is now: above the bars while there are some."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> Any:
+        return sys.stderr
 
 
 class _NoTraceback(logging.Formatter):
@@ -272,7 +295,11 @@ def config(file: Path, values: str | None, out: Path | None, schema: bool, refer
             click.echo(configuration.reference(), nl=False)
             return
         if values is None and not file.exists():
-            raise ConfigError("the configuration does not exist", where=file)
+            raise ConfigError(
+                "the configuration does not exist",
+                where=file.resolve(),
+                remedy="change to the pipeline's folder, or name a file with --file",
+            )
         read = yaml.safe_load(file.read_text() if values is None else values)
         checked = configuration.load_config(read or {}).model_dump(mode="json")
         text = yaml.safe_dump(checked, sort_keys=False, allow_unicode=True)
@@ -293,6 +320,7 @@ def why(rule: str | None, table: bool) -> None:
     from mesomode import reruns
 
     def job() -> None:
+        reruns.require_pipeline(Path())
         click.echo(reruns.table(Path()) if table or rule is None else reruns.why(Path(), rule))
 
     with_log("why", None, job)
@@ -302,27 +330,40 @@ def why(rule: str | None, table: bool) -> None:
 def status() -> None:
     """Show which stages are done, stale (and why) or missing, with times and sizes."""
     from mesomode import status as progress
+    from mesomode.reruns import require_pipeline
 
     def job() -> None:
-        for line in progress.lines(progress.stages(Path())):
+        root = Path()
+        require_pipeline(root)
+        if changes := list(progress.changed_keys(root)):
+            click.echo("Since the last run the configuration has changed:")
+            click.echo("".join(f"  {change}\n" for change in changes))
+        for line in progress.lines(progress.stages(root)):
             click.echo(line)
+        if progress.is_running(root):
+            click.echo("A run is under way, or was killed (then: snakemake --unlock).")
 
     with_log("status", None, job)
 
 
 @app.command("open")
-@click.option("--run", default="default", show_default=True, help="Folder in results.")
-def open_(run: str) -> None:
+@click.option("--run", help="Folder in results; that of config.yaml if not given.")
+def open_(run: str | None) -> None:
     """List what a run has made that is worth looking at."""
     from mesomode import status as progress
+    from mesomode.reruns import require_pipeline
 
     def job() -> None:
-        folder = Path("results") / run
-        found = list(progress.worth_looking(folder))
+        require_pipeline(Path())
+        folder = Path("results") / (run or progress.run_name(Path()))
+        titles = progress.figure_titles(Path("workflow/rules"))
+        found = list(progress.worth_looking(folder, titles))
         if not found:
+            others = sorted(p.parent.name for p in Path("results").glob("*/config.yaml"))
             raise ConfigError(
                 "there is nothing to look at",
                 where=folder,
+                why=f"there are the runs {', '.join(others)}" if others else None,
                 remedy="run the pipeline first: snakemake --cores all; "
                 "mesomode status shows how far it is",
             )
@@ -343,7 +384,8 @@ def verify(stores: tuple[Path, ...]) -> None:
     for store in stores:
         problems = verify_store(store)
         damaged = damaged or bool(problems)
-        verdict = "DAMAGED" if problems else "sound, digest " + store_digest(store)
+        bad = "DAMAGED" if store.exists() else "MISSING"
+        verdict = bad if problems else "sound, digest " + store_digest(store)
         click.echo(f"{store}: {verdict}")
         for problem in problems:
             click.echo(f"  - {problem}")
@@ -358,8 +400,16 @@ def export(store: Path, out: Path | None) -> None:
     from mesomode.store import export_store
 
     target = store.with_name(store.name + ".zip") if out is None else out
-    with_log("export", None, lambda: export_store(store, target))
-    click.echo(str(target))
+
+    def job() -> None:
+        if not store.exists():
+            raise ConfigError(
+                "there is no such store", where=store.resolve(), remedy="mesomode open lists them"
+            )
+        export_store(store, target)
+        click.echo(str(target))
+
+    with_log("export", None, job)
 
 
 @app.command()

@@ -87,6 +87,10 @@ def _configuration(root: Path, findings: list[Finding]) -> Any:
     from mesomode.config import load_config
 
     file = root / "config.yaml"
+    if not file.exists():
+        advice = "change to the pipeline's folder, or name it with --root"
+        findings.append(Finding("problem", f"there is no {file.resolve()}", advice))
+        return None
     try:
         config = load_config(yaml.safe_load(file.read_text()) or {})
     except (MesomodeError, yaml.YAMLError, OSError) as error:

@@ -1,13 +1,11 @@
-"""Files that are either whole or absent, their digests, and progress lines."""
+"""Files that are either whole or absent, and their digests."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
-import logging
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,58 +93,3 @@ def read_json(path: str | Path) -> Any:
             why=str(error),
             remedy="delete it and rerun the stage that makes it",
         ) from error
-
-
-class Progress:
-    """A progress line in the log every few seconds, with rate and time left.
-
-    Parameters
-    ----------
-    log : logging.Logger
-        Where the lines go.
-    label : str
-        What is being done.
-    total : int
-        How many items there are.
-    unit : str
-        What an item is called.
-    interval : float
-        Least time between two lines, in seconds.
-    """
-
-    def __init__(
-        self,
-        log: logging.Logger,
-        label: str,
-        total: int,
-        unit: str = "items",
-        interval: float = 5.0,
-    ) -> None:
-        self.log, self.label, self.total, self.unit = log, label, total, unit
-        self.interval = interval
-        self.done = 0
-        self.start = self.last = time.monotonic()
-
-    def update(self, items: int = 1, note: str = "") -> None:
-        """Count ``items`` more as done; write a line if it is time for one."""
-        self.done += items
-        now = time.monotonic()
-        if now - self.last >= self.interval or self.done >= self.total:
-            self.last = now
-            self.log.info("%s", self.line(now) + (f"  {note}" if note else ""))
-
-    def line(self, now: float) -> str:
-        """Text of the progress line at the time ``now`` (``time.monotonic``)."""
-        elapsed = max(now - self.start, 1e-9)
-        rate = self.done / elapsed
-        left = (self.total - self.done) / rate if rate > 0 else float("inf")
-        when = "done in " + _clock(elapsed) if self.done >= self.total else _clock(left) + " left"
-        return f"{self.label}: {self.done}/{self.total} {self.unit}, {rate:.3g}/s, {when}"
-
-
-def _clock(seconds: float) -> str:
-    if seconds == float("inf"):
-        return "?"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

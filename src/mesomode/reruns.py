@@ -42,6 +42,23 @@ class Uses:
     seed: bool
 
 
+def require_pipeline(root: Path) -> None:
+    """Refuse a folder that the pipeline is not in.
+
+    Raises
+    ------
+    ConfigError
+        There is no Snakefile, or no rules.
+    """
+    if not (root / "Snakefile").is_file() or not (root / "workflow/rules").is_dir():
+        raise ConfigError(
+            "the pipeline is not in this folder",
+            where=root.resolve(),
+            why="there is no Snakefile with workflow/rules",
+            remedy="change to the folder that you cloned, then try again",
+        )
+
+
 def rule_uses(rules: Path) -> dict[str, Uses]:
     """Read what each rule uses from the rule files.
 

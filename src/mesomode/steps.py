@@ -24,6 +24,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+from mesomode import progress
 from mesomode.errors import MesomodeError
 from mesomode.files import canonical_json, sha256_of
 
@@ -166,7 +167,10 @@ def run_step(function: Callable[..., None], **arguments: Any) -> None:
             parent_paths=tuple(inputs.values()),
         )
     with _limited_threads(arguments.get("threads")), _clear_disk_errors(outputs):
-        function(**arguments)
+        try:
+            function(**arguments)
+        finally:
+            progress.stop()
     for label, path in outputs.items():
         if not path.exists():
             raise MesomodeError(f"step {name} did not write its output {label!r}", where=path)

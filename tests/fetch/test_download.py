@@ -324,7 +324,7 @@ def test_the_progress_line_has_files_bytes_rate_and_time_left(tmp_path: Path) ->
     progress.receive(2_000_000)
     progress.update()
     line = progress.line(progress.start + 10)
-    assert line == "volumes: 1/4 files, 2 MB of about 8 MB, 0:30 left, 200 kB/s"
+    assert line == "1/4 files, 2 MB of about 8 MB, 0:30 left, 200 kB/s"
 
 
 def test_a_process_that_was_killed_is_resumed_by_the_next(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from mesomode.errors import DataError, MesomodeError
-from mesomode.files import Progress, atomic_file, canonical_json, read_json, sha256_of, write_json
+from mesomode.files import atomic_file, canonical_json, read_json, sha256_of, write_json
 from mesomode.seeds import generator
 
 
@@ -80,18 +79,6 @@ def test_errors_say_what_where_why_and_what_to_do() -> None:
         "  why: it is short",
         "  what to do: fetch it again",
     ]
-
-
-def test_progress_says_rate_and_time_left(caplog) -> None:
-    log = logging.getLogger("mesomode.test")
-    progress = Progress(log, "files", 10, "files", interval=0.0)
-    with caplog.at_level(logging.INFO, logger="mesomode.test"):
-        progress.start -= 10.0
-        progress.update(5)
-        progress.update(5)
-    assert caplog.messages[0] == "files: 5/10 files, 0.5/s, 0:10 left"
-    assert "10/10" in caplog.messages[1]
-    assert "done in" in caplog.messages[1]
 
 
 def test_generators_differ_by_name_and_seed_and_repeat() -> None:

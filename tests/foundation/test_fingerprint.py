@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from mesomode import fingerprint
 from mesomode.fingerprint import code_digest, imported_modules
 
 FILES = {
@@ -92,3 +95,49 @@ def test_every_stage_of_the_package_has_a_fingerprint() -> None:
     found = {stage: code_digest(stage) for stage in stages}
     assert "mesomode.atlas.stage" in found
     assert len(set(found.values())) == len(found)
+
+
+@pytest.fixture
+def remembering(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """Digest of a stage by a process that has only the file to remember by."""
+    monkeypatch.setattr(fingerprint, "ROOT", tree)
+    monkeypatch.setattr(fingerprint, "MEMORY", tree / "__pycache__/memory.json")
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+
+    def digest() -> str:
+        monkeypatch.setattr(fingerprint, "_MEMORY", fingerprint._Memory())
+        fingerprint._of_time.cache_clear()
+        return code_digest("package.fit.stage", tree)
+
+    return digest
+
+
+def test_what_was_read_is_remembered_by_content(
+    tree: Path, remembering: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = remembering()
+    with monkeypatch.context() as patched:
+        patched.setattr(fingerprint, "_read", None)  # nothing is read again
+        assert remembering() == first
+    file = tree / "package/fit/solver.py"
+    before = file.read_text()
+    times = (file.stat().st_atime_ns, file.stat().st_mtime_ns)
+    file.write_text(before.replace("1.0", "2.0"))
+    os.utime(file, ns=times)  # an edit is noticed though the time stamp is the old one
+    assert remembering() != first
+    file.write_text(before)
+    assert remembering() == first
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"reader": 1}', "null"])
+def test_a_broken_memory_is_none(tree: Path, remembering: Callable[[], str], text: str) -> None:
+    first = remembering()
+    memory = tree / "__pycache__/memory.json"
+    whole = memory.read_text()
+    memory.write_text(text)
+    assert remembering() == first
+    assert memory.read_text() == whole
+    memory.unlink()
+    memory.parent.rmdir()
+    memory.parent.write_text("not a folder")
+    assert remembering() == first

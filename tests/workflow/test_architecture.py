@@ -178,6 +178,28 @@ def test_every_store_of_a_rule_is_one_directory():
             assert value.startswith("directory("), name
 
 
+def test_rules_import_no_numerical_library():
+    """Snakemake reads the rules at each start, on a cluster twice a job."""
+    lines = [
+        line
+        for file in [ROOT / "Snakefile", *RULES]
+        for line in re.findall(r"^from mesomode.*$", file.read_text(), re.MULTILINE)
+    ]
+    assert len(lines) > 4
+    loaded = (
+        "print(sorted({'numpy', 'scipy', 'xarray', 'zarr', 'numba', 'h5py'} & set(sys.modules)))"
+    )
+    code = "\n".join(["import sys", *lines, loaded])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_variants_of_networks_are_those_that_can_be_drawn():
+    from mesomode.network import matching, settings
+
+    assert settings.VARIANTS == matching.VARIANTS
+
+
 def test_snakemake_lint():
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "--lint"], cwd=ROOT, capture_output=True, text=True

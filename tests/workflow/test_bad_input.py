@@ -74,7 +74,7 @@ def test_truncated_volume(workspace):
     # the remedy: only this file is made again
     file.unlink()
     (raw_folder(workspace) / "tracing.json").unlink()
-    workspace.run("--forcerun", "read_tracing")
+    workspace.run("--forcerun", "read_tracing", "--until", "tracing")
     assert file.read_bytes() == content
     assert workspace.digests() == before
 
@@ -181,6 +181,15 @@ def test_no_experiment_left(workspace):
     assert_kept(workspace, before, lost=("tracing.zarr",))
 
 
+def test_a_figure_alone_in_a_fresh_folder(fresh):
+    """What was asked for is made, and no report of a run that is not whole."""
+    output = fresh.run("results/default/figures/atlas.svg")
+    assert (fresh.run_folder / "figures/atlas.svg").stat().st_size > 1000
+    assert not (fresh.run_folder / "report.zip").exists()
+    assert "No results/default/report.zip: that needs the whole run" in output
+    assert set(fresh.stores()) == {"atlas.zarr"}
+
+
 def session_file(workspace: Workspace) -> Path:
     return sorted(raw_folder(workspace).glob("session_*.h5"))[0]
 
@@ -214,7 +223,12 @@ def test_session_without_running_speed(workspace):
         assert "running_speed" not in store and "running_speed" in store.attrs["absent"]
     log = (workspace.run_folder / f"logs/recordings_{session}.log").read_text()
     assert "no running speed" in log
-    workspace.run()
+    # what reads the recording can do without
+    workspace.run(
+        f"results/default/figures/session_{session}.svg",
+        "results/default/comparison.zarr",
+        "results/default/comparison/similarity.zarr",
+    )
 
 
 def mounts_allowed() -> bool:
@@ -296,7 +310,7 @@ def test_full_disk(workspace):
     assert_clear(output, "No space left on device", "voxel.zarr", "free some space")
     assert_kept(workspace, before, lost=("connectome/voxel.zarr",))
     # with space again the run goes on
-    workspace.run()
+    workspace.run("results/default/connectome/voxel.zarr")
     assert workspace.digests() == before
 
 

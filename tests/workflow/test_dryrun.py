@@ -12,7 +12,14 @@ import yaml
 
 from mesomode.config import config_class, json_schema, load_config, reference
 from mesomode.reruns import rule_uses, table
-from tests.workflow.workspace import ROOT, Workspace, dry_runs, merged, rules_in_statistics
+from tests.workflow.workspace import (
+    ROOT,
+    Workspace,
+    dry_runs,
+    merged,
+    rules_in_statistics,
+    try_configurations,
+)
 
 PHANTOM = {"phantom_tracing", "phantom_recordings"}
 ALLEN = {"fetch_tracing", "fetch_recordings", "allensdk_environment"}
@@ -155,18 +162,29 @@ REFUSED = {
 }
 
 
+@pytest.fixture(scope="module")
+def refusals(unrun: Workspace) -> dict[str, tuple[int, str]]:
+    """Exit status and output of a dry run under each configuration that is refused."""
+    tried = try_configurations(unrun, [changes for changes, _ in REFUSED.values()])
+    assert not (unrun.folder / "results").exists(), "nothing was written"
+    return dict(zip(REFUSED, tried, strict=True))
+
+
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_in_one_clear_message(unrun, tmp_path, case):
-    changes, expected = REFUSED[case]
-    file = tmp_path / "mine.yaml"
-    file.write_text(yaml.safe_dump(changes))
-    done = unrun.snakemake("--dry-run", "--configfile", str(file))
-    output = done.stdout + done.stderr
-    assert done.returncode not in (0, None)
-    for text in [*expected, "what to do:", "workflow/reference/config.md"]:
+def test_refused_in_one_clear_message(refusals, case):
+    status, output = refusals[case]
+    assert status == 1
+    for text in [*REFUSED[case][1], "what to do:", "workflow/reference/config.md"]:
         assert text in output, output
     assert "Traceback" not in output
-    assert not (unrun.folder / "results").exists(), "nothing was written"
+
+
+def test_refused_in_a_file_of_ones_own(unrun, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("tracng: {}\n")
+    done = unrun.snakemake("--dry-run", "--configfile", str(file))
+    assert done.returncode == 1
+    assert "did you mean 'tracing'?" in done.stdout + done.stderr
 
 
 def test_refused_on_the_command_line(unrun):

@@ -13,6 +13,7 @@ import yaml
 import zarr
 
 from mesomode.config import config_class
+from mesomode.workflow import megabytes
 from tests.workflow.workspace import COPIED
 
 pytestmark = [
@@ -120,6 +121,42 @@ def test_logs_and_benchmarks(finished_run):
     jobs = {log.stem for log in steps}
     measured = {file.stem for file in (finished_run.run_folder / "benchmarks").rglob("*.tsv")}
     assert measured <= jobs and len(measured) >= 10
+
+
+class Inputs(dict):
+    """Paths of a job's inputs by name, which the rules' resources go through as a list."""
+
+    def __iter__(self):
+        return iter(self.values())
+
+
+def test_jobs_take_less_memory_than_they_ask_for(finished_run):
+    """On a cluster they would be killed."""
+    asked = {}
+    for file in sorted((finished_run.folder / "workflow/rules").glob("*.smk")):
+        rules = re.split(r"^\s*(?:rule|checkpoint) \w+:$", file.read_text(), flags=re.MULTILINE)
+        for body in rules[1:]:
+            log = re.search(r"/logs/(.+)\.log\"", body)
+            memory = re.search(r"mem_mb=megabytes\(([\d.]+)(?:, (per_\w+)=([\d.]+))?\),", body)
+            if log and memory:
+                base, kind, per = memory.groups()
+                pattern = re.sub(r"{{\w+}}", r"[\\w/-]*", log[1])
+                asked[pattern] = megabytes(float(base), **({kind: float(per)} if kind else {}))
+    seen = set()
+    for log in sorted((finished_run.run_folder / "logs").rglob("*.log")):
+        text = log.read_text()
+        used = re.search(r"peak memory (\d+) MB", text)
+        if used is None:
+            continue
+        names = re.findall(r" input ([\w\[\]]+): (\S+) \(", text)
+        inputs = Inputs({name: finished_run.folder / path for name, path in names})
+        job = log.relative_to(finished_run.run_folder / "logs").as_posix().removesuffix(".log")
+        # of the rules whose log it may be, the one that says most of the name
+        fitting = [pattern for pattern in asked if re.fullmatch(pattern, job)]
+        rule = max(fitting, key=lambda pattern: len(re.sub(r"\[.*?\]\*", "", pattern)))
+        seen.add(rule)
+        assert int(used[1]) < asked[rule](None, inputs, attempt=1), job
+    assert len(seen) > 40, seen
 
 
 def test_the_effective_configuration_is_saved(finished_run):

@@ -176,7 +176,17 @@ def rules_in_statistics(output: str) -> set[str]:
 
 
 def dry_runs(workspace: Workspace, configurations: Iterable[Mapping[str, Any]]) -> list[set[str]]:
-    """Rules planned under each of many configurations, with one start of Python for all.
+    """Rules planned under each of many configurations; see :func:`try_configurations`."""
+    tried = try_configurations(workspace, configurations)
+    for status, output in tried:
+        assert status == 0, output[-4000:]
+    return [rules_in_statistics(output) for _, output in tried]
+
+
+def try_configurations(
+    workspace: Workspace, configurations: Iterable[Mapping[str, Any]]
+) -> list[tuple[int, str]]:
+    """Dry-run under each of many configurations, with one start of Python for all.
 
     Parameters
     ----------
@@ -186,10 +196,11 @@ def dry_runs(workspace: Workspace, configurations: Iterable[Mapping[str, Any]]) 
 
     Returns
     -------
-    list of set of str
+    list of (int, str)
+        Exit status and output of snakemake.
     """
     script = Path(__file__).with_name("many_dry_runs.py")
-    texts = [json.dumps(merged(workspace.config, changes)) for changes in configurations]
+    texts = [yaml.safe_dump(merged(workspace.config, changes)) for changes in configurations]
     done = subprocess.run(
         [sys.executable, str(script)],
         input=json.dumps(texts),
@@ -200,4 +211,4 @@ def dry_runs(workspace: Workspace, configurations: Iterable[Mapping[str, Any]]) 
         timeout=1200,
     )
     assert done.returncode == 0, done.stderr[-8000:]
-    return [rules_in_statistics(output) for output in json.loads(done.stdout)]
+    return [(status, output) for status, output in json.loads(done.stdout)]

@@ -2,8 +2,7 @@
 step, also of further connectomes."""
 
 from mesomode.files import canonical_json
-from mesomode.network.matching import VARIANTS
-from mesomode.network.settings import NETWORK_KEYS, STRUCTURE_KEYS
+from mesomode.network.settings import NETWORK_KEYS, STRUCTURE_KEYS, VARIANTS
 
 OTHERS = config["network"]["others"]
 NETWORKS = config["network"]["variants"]

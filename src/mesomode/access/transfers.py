@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mesomode.files import Progress
+from mesomode.progress import Progress
 
 
 class Transfers(Progress):
@@ -37,12 +37,20 @@ class Transfers(Progress):
         with self.lock:
             super().update(items, note)
 
-    def line(self, now: float) -> str:
-        """Text of the progress line at the time ``now``."""
-        elapsed = max(now - self.start, 1e-9)
-        text = f"{self.label}: {self.done}/{self.total} {self.unit}, {_size(self.received)}"
+    @property
+    def fraction(self) -> float:
+        """Part of the bytes that have come, as far as it is known how many there are."""
+        return min(1.0, self.received / whole) if (whole := self._whole()) else 0.0
+
+    def _whole(self) -> float:
         known = sum(self.expected.values())
-        whole = known * self.total / len(self.expected) if self.expected else 0.0
+        return known * self.total / len(self.expected) if self.expected else 0.0
+
+    def line(self, now: float) -> str:
+        """What to say at the time ``now``, after the label."""
+        elapsed = max(now - self.start, 1e-9)
+        text = f"{self.done}/{self.total} {self.unit}, {_size(self.received)}"
+        whole = self._whole()
         rate = self.received / elapsed
         if self.done < self.total and whole > self.received:
             guess = "" if len(self.expected) == self.total else "about "

@@ -6,6 +6,7 @@ Its other steps are in ``stage_validation.py`` and ``stage_reference.py``.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mesomode.connectome.schemas import SCHEMA
@@ -17,6 +18,8 @@ from mesomode.store import write_store
 if TYPE_CHECKING:
     import xarray as xr
 
+    from mesomode.connectome.low_rank_problem import Terms
+    from mesomode.connectome.newton import FitState
     from mesomode.connectome.spline import SplineFit
 
 
@@ -71,7 +74,7 @@ def connectome_voxel(
         tolerance=settings.tolerance,
         maximum_steps=settings.maximum_iterations,
         bound=True,
-        progress=_progress_lines(),
+        progress=_following(settings.tolerance),
     )
     _log_fit(result, settings.tolerance)
     prediction = result.weights @ data.injection
@@ -141,6 +144,7 @@ def connectome_model(
     weights = experiment_weights(data.injection, settings.experiment_weight)
     parameters = chosen_parameters(model, settings.resolved())
     logger.info("model %s: %s", model, parameters or "no parameters")
+    followed = {"progress": _sweeps(settings)} if model == "low_rank" else {}
 
     fitted = estimator(model, parameters, settings.model_dump(), seed).fit(
         data.injection.T,
@@ -148,6 +152,7 @@ def connectome_model(
         data.observed.T,
         experiment_weight=weights,
         **grid.keywords(model),
+        **followed,
     )
     prediction = fitted.predict(data.injection.T).T
     found = fitted.weights_
@@ -240,23 +245,32 @@ def _log_fit(result: SplineFit, tolerance: float) -> None:
         )
 
 
-def _progress_lines() -> Any:
-    """Progress callback that writes a line to the log at most every five seconds."""
-    last = 0.0
+def _following(tolerance: float) -> Callable[[FitState], None]:
+    """Progress callback of the fit."""
+    from mesomode.progress import Convergence
 
-    def report(state: Any) -> None:
-        nonlocal last
-        if state.seconds - last >= 5.0:
-            last = state.seconds
-            if math.isnan(state.objective):
-                logger.info("unconstrained start, %d Hessian products", state.products)
-                return
-            logger.info(
-                "step %d, %d Hessian products, objective %.6g, relative gap about %.1e",
-                state.step,
-                state.products,
-                state.objective,
-                state.gap_estimate,
+    progress = Convergence(logger, "fitting the voxel model", tolerance, "Hessian products")
+
+    def report(state: FitState) -> None:
+        note = "unconstrained start"
+        if not math.isnan(state.objective):
+            note = (
+                f"step {state.step}, objective {state.objective:.6g}, "
+                f"relative gap about {state.gap_estimate:.1e}"
             )
+        progress.reach(state.products, state.gap_estimate, note)
+
+    return report
+
+
+def _sweeps(settings: Settings) -> Callable[[int, Terms], None]:
+    """Progress callback of the fits of factors, which end by themselves before the last sweep."""
+    from mesomode.progress import Progress
+
+    most = settings.restarts * settings.maximum_iterations
+    progress = Progress(logger, "fitting the factors", most, "sweeps at most")
+
+    def report(sweep: int, terms: Terms) -> None:
+        progress.update(1, f"sweep {sweep}, objective {terms.total:.6g}")
 
     return report

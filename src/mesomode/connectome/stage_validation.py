@@ -15,7 +15,8 @@ from mesomode.connectome.schemas import (
 )
 from mesomode.connectome.settings import Settings
 from mesomode.connectome.stage_data import limit_threads, read
-from mesomode.files import Progress, atomic_file
+from mesomode.files import atomic_file
+from mesomode.progress import Progress
 from mesomode.steps import Input, Output, Provenance, logger, step
 from mesomode.store import open_store, write_store
 

@@ -200,8 +200,8 @@ def dynamics(
     from mesomode.dynamics.nonlinearity import nonlinearity_named
     from mesomode.dynamics.simulation import intervals, simulate
     from mesomode.dynamics.theory import ASYMPTOTIC
-    from mesomode.files import Progress
     from mesomode.network.reading import network_from_store
+    from mesomode.progress import Progress
     from mesomode.seeds import generator
 
     with open_store(network) as dataset:

@@ -152,8 +152,11 @@ def dynamics_size(
 
     from mesomode.dynamics.ensemble import NOTHING, measure
     from mesomode.errors import DataError
+    from mesomode.progress import Progress
     from mesomode.seeds import generator
 
+    total = len(networks) * settings.scaling_draws
+    progress = Progress(logger, f"networks of {units} units", total, "simulated")
     names, drawn, theories = [], [], []
     for path in networks:
         with open_store(path) as dataset:
@@ -164,6 +167,7 @@ def dynamics_size(
             except DataError as error:  # the other ensembles and sizes are of use all the same
                 logger.warning("%s is left out at this size: %s", variant, error)
                 drawn.append([NOTHING] * settings.scaling_draws)
+                progress.update(settings.scaling_draws)
                 theories.append(dict.fromkeys(EXPECTED, np.nan))
                 continue
         draws: list[Draw] = []
@@ -171,6 +175,7 @@ def dynamics_size(
             source = generator(seed, "dynamics_size", variant, str(units), str(index))
             network = draw_network(source)
             draws.append(measure(network, [0.0], generator=source, **_times(settings)))
+            progress.update()
         theory = _theory(network, settings)
         logger.info(
             "%s, %d units: dimension per unit %s, theory %.4g",

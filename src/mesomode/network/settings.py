@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import StringConstraints, model_validator
 
 from mesomode.settings import Field, SettingsBase
 
 Variant = Literal["independent", "blocks", "random_mode", "overlaps", "heterogeneous", "connectome"]
+VARIANTS = get_args(Variant)
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 
 STRUCTURE_KEYS = (

@@ -99,10 +99,10 @@ def network_structure(
     """
     import numpy as np
 
-    from mesomode.files import Progress
     from mesomode.network.signs import presynaptic_signs
     from mesomode.network.structure import structure_of
     from mesomode.network.structure_store import structure_dataset
+    from mesomode.progress import Progress
     from mesomode.seeds import generator
 
     with open_store(connectome) as dataset:

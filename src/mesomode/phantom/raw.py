@@ -13,7 +13,7 @@ import numpy as np
 
 from mesomode import ccf
 from mesomode.citations import data_terms
-from mesomode.files import Progress, atomic_file, canonical_json, sha256_of, write_json
+from mesomode.files import atomic_file, canonical_json, sha256_of, write_json
 from mesomode.hdf5 import new_hdf5
 from mesomode.phantom.connectivity import CONTRALATERAL
 from mesomode.phantom.geometry import RESOLUTION_UM
@@ -22,6 +22,7 @@ from mesomode.phantom.nwb import write_nwb
 from mesomode.phantom.observatory import observatory_lists
 from mesomode.phantom.recordings import Session
 from mesomode.phantom.tracing import PhantomTracing
+from mesomode.progress import Progress
 
 logger = logging.getLogger("mesomode")
 

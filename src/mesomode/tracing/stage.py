@@ -78,7 +78,7 @@ def tracing(
 
     from mesomode import ccf
     from mesomode.errors import DataError
-    from mesomode.files import Progress
+    from mesomode.progress import Progress
     from mesomode.tracing.sampling import VOLUMES, sample_experiment
     from mesomode.tracing.selection import reason_by_injection, reason_by_record
 
