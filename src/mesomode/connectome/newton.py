@@ -63,7 +63,8 @@ class Newton:
         precision: str = "auto",
     ) -> None:
         self.objective = objective
-        self.tolerance = tolerance
+        self.tolerance = tolerance  # of the KKT residual
+        self.gap_tolerance = tolerance  # of the estimated gap
         self.nonnegative = nonnegative
         self.progress = progress
         self.begun = time.monotonic()
@@ -242,7 +243,7 @@ class Newton:
         )
         self.history.append(record)
         exact = 0.25 * certain <= self.floor
-        self.converged = (gap <= self.tolerance or exact) and kkt <= self.tolerance
+        self.converged = (gap <= self.gap_tolerance or exact) and kkt <= self.tolerance
         return square
 
     def iterate(self, maximum_steps: int) -> None:

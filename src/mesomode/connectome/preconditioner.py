@@ -224,10 +224,23 @@ class TwoLevel:
         result: Array = self.target_transform @ back @ self.source_transform.T
         return result
 
+    def prolong(self, coarse: Array) -> Array:
+        """C P_x^T, (coarse target, source)."""
+        return np.ascontiguousarray((self.source_transfer @ coarse.T).T)
+
+    def invert_laplacian(self, residual: Array, out: Array) -> None:
+        """Set out = M R, M an approximate inverse of -(L_y (.) + (.) L_x) on all entries."""
+        hat = self.target_transform.T @ self.restrict(residual) @ self.source_transform
+        sums = (self.target_values[:, None] + self.source_values).astype(self.dtype)
+        hat *= np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 1e-6 * sums.max())
+        rows = self.prolong(self.target_transform @ hat @ self.source_transform.T)
+        kernels.combine_rows(self.target.indptr, self.target.indices, self.target.data, rows, out)
+        kernels.add_scaled(1.0 / 12.0, residual, out)
+
     def apply(self, residual: Array, free: npt.NDArray[np.bool_], out: Array, work: Array) -> float:
         """Set out = M R on the free entries; returns <R, out>. R must be zero off the free set."""
         coarse = self.coarse_inverse(self.restrict(residual) * self.coarse_free)
-        rows = np.ascontiguousarray((self.source_transfer @ (coarse * self.coarse_free).T).T)
+        rows = self.prolong(coarse * self.coarse_free)
         problem = self.objective
         problem.differences(residual, work)
         return float(

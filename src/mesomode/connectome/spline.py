@@ -206,7 +206,7 @@ def _prove(solver: Newton, maximum_steps: int) -> float:
         if gap <= tolerance or hopeless:
             break
         before = gap
-        solver.tolerance = min(0.1 * solver.tolerance, 0.1 * tolerance * tolerance / gap)
+        solver.gap_tolerance = 0.3 * tolerance / gap * solver.state.gap_estimate
         solver.iterate(maximum_steps)
-    solver.converged, solver.tolerance = converged, tolerance
+    solver.converged, solver.gap_tolerance = converged, tolerance
     return gap
