@@ -16,7 +16,8 @@ from mesomode.connectome.objective import Array, Objective, Terms
 from mesomode.memory import require_memory
 
 PROOFS = 4  # attempts, at most
-START_GAP = 1e-2  # relative gap to which the unconstrained start is solved
+PROVABLE = 0.1  # share of the tolerance to which the gap is estimated before it is proven
+START_GAP = 0.1  # relative gap to which the unconstrained start is solved
 
 
 @dataclass
@@ -173,7 +174,9 @@ def hold_to_constraints(solver: Newton) -> None:
 
 def finish(solver: Newton, maximum_steps: int, bound: bool) -> SplineFit:
     """Iterate from the solver's present W, prove the gap if asked, and collect the results."""
+    solver.gap_tolerance = solver.tolerance * (PROVABLE if bound else 1.0)
     solver.iterate(maximum_steps)
+    solver.converged |= solver.within(solver.tolerance)
     gap_bound = _prove(solver, maximum_steps) if bound else float("nan")
     last = solver.history[-1]
     return SplineFit(
@@ -208,5 +211,5 @@ def _prove(solver: Newton, maximum_steps: int) -> float:
         before = gap
         solver.gap_tolerance = 0.3 * tolerance / gap * solver.state.gap_estimate
         solver.iterate(maximum_steps)
-    solver.converged, solver.gap_tolerance = converged, tolerance
+    solver.converged = converged
     return gap
