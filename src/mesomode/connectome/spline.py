@@ -17,7 +17,7 @@ from mesomode.memory import require_memory
 
 PROOFS = 4  # attempts, at most
 PROVABLE = 0.1  # share of the tolerance to which the gap is estimated before it is proven
-START_GAP = 0.1  # relative gap to which the unconstrained start is solved
+START_GAP = 1e-2  # relative gap to which the unconstrained start is solved
 
 
 @dataclass
@@ -210,6 +210,8 @@ def _prove(solver: Newton, maximum_steps: int) -> float:
             break
         before = gap
         solver.gap_tolerance = 0.3 * tolerance / gap * solver.state.gap_estimate
+        if solver.exact:  # the estimate says no more
+            solver.tolerance = 0.1 * solver.state.kkt_residual
         solver.iterate(maximum_steps)
-    solver.converged = converged
+    solver.converged, solver.tolerance = converged, tolerance
     return gap
