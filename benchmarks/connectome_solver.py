@@ -271,26 +271,33 @@ def measure(voxels: int, chosen: list[float] | None = None) -> None:
     if chosen and out.exists():
         lines = out.read_text().splitlines()
     data, truth = sheet(spacing)
+
+    def note(rows: list[str]) -> None:
+        print("\n".join(rows), flush=True)
+        lines.extend(rows)
+        out.write_text("\n".join(lines) + "\n")
+
+    waiting = []
     for smoothing in chosen or smoothings:
         objective, gradient, products = basis(data, smoothing)
         flops = 4.0 * truth.size * data[0].shape[1]
-        before = len(lines)
-        lines += [
-            "",
-            f"{len(data[0])} voxels, {data[0].shape[1]} experiments, lambda {smoothing:g}; one "
-            f"gradient {gradient:.3g} s, floor {products:.3g} s ({flops / 1e9:.2g} Gflop)",
-            HEADER,
-        ]
         lower, rows, spent = newton(data, truth, smoothing, gradient)
-        lines += rows
-        if evaluations:
-            lines += quasi_newton(objective, lower, gradient, evaluations, spent)
-        print("\n".join(lines[before:]), flush=True)
-        out.write_text("\n".join(lines) + "\n")
+        note(
+            [
+                "",
+                f"{len(data[0])} voxels, {data[0].shape[1]} experiments, lambda {smoothing:g}; one "
+                f"gradient {gradient:.3g} s, floor {products:.3g} s ({flops / 1e9:.2g} Gflop)",
+                HEADER,
+                *rows,
+            ]
+        )
+        waiting.append((smoothing, (objective, lower, gradient, evaluations, spent)))
+        if voxels < 5000:
+            note(quasi_newton(*waiting.pop()[1]))
+    for smoothing, arguments in waiting:  # the largest problem: all fits first
+        note(["", f"lambda {smoothing:g}, 4 corrections", *quasi_newton(*arguments)])
     if voxels < 5000 and not chosen:
-        lines += ["", *path_costs(data)]
-        print("\n".join(lines[-2:]), flush=True)
-        out.write_text("\n".join(lines) + "\n")
+        note(["", *path_costs(data)])
 
 
 def main() -> None:

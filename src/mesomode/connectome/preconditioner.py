@@ -17,7 +17,7 @@ from mesomode.connectome.objective import Array, Objective
 
 EXACT_BELOW = 200  # grids up to this many voxels are their own coarse grid
 SMOOTHINGS = 2  # of the aggregates
-COARSE_PINNED = 0.05  # a coarse entry is dropped where more than this share is pinned to zero
+HALVED = 0.03  # share of an aggregate pinned to zero at which its coarse entry counts half
 UNOBSERVED_LIMIT = 3000  # most unobserved entries (or wholly unobserved aggregates) taken in
 
 
@@ -197,9 +197,10 @@ class TwoLevel:
         self.missing_factor = _cholesky(matrix)
 
     def set_free(self, free: npt.NDArray[np.bool_], work: Array) -> None:
-        """Keep only coarse entries that stand, all but a few per cent, for free entries."""
+        """Take coarse entries less into account the more of what they stand for is pinned."""
         np.logical_not(free, out=work, casting="unsafe")
-        self.coarse_free = (self.restrict(work) <= COARSE_PINNED * self.total).astype(self.dtype)
+        share = self.restrict(work) / self.total
+        self.coarse_free = (1.0 / (1.0 + share / HALVED)).astype(self.dtype)
 
     def restrict(self, matrix: Array) -> Array:
         """P_y^T M P_x."""
