@@ -9,7 +9,7 @@ from mesomode.connectome.laplacian import component_labels
 from mesomode.connectome.newton import Newton, below
 from mesomode.connectome.objective import Array, Objective
 
-REDUCTION = 0.1  # of <R, M R> by conjugate gradients, before what is left is lifted
+REDUCTION = 0.25  # of <R, M R> by conjugate gradients, before what is left is lifted
 PROOF_LIMIT = 60  # iterations of these
 ROUNDS = 8  # of lifting what is negative in the gradient
 POISSON_LIMIT = 300  # iterations in each
