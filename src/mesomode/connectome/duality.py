@@ -61,6 +61,7 @@ def lower_bound(solver: Newton) -> float:
                 - objective.penalty_weight * np.vdot(beta, beta)
             )
         alpha += _lift(solver, slack) * objective.mask
+        np.multiply(solver.step, determined, out=solver.step)
         kernels.add_scaled(0.5 / (solver.unit * objective.penalty_weight), solver.step, beta)
         slack *= 4.0
     return -np.inf

@@ -206,7 +206,7 @@ def _prove(solver: Newton, maximum_steps: int) -> float:
         lower = max(lower, lower_bound(solver))
         gap = max((total - lower) / total, 0.0)
         hopeless = not solver.converged or gap > 0.5 * before or solver.steps >= maximum_steps
-        if gap <= tolerance or hopeless:
+        if gap <= tolerance or hopeless or not np.isfinite(gap):
             break
         before = gap
         solver.gap_tolerance = 0.3 * tolerance / gap * solver.state.gap_estimate
