@@ -111,6 +111,19 @@ def test_certificate(seed, smoothing, two_levels):
     assert lower <= result.terms.total * (1 + 1e-12)
 
 
+@pytest.mark.parametrize("smoothing", [0.1, 10.0])
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_one_proof_is_enough_and_costs_less_than_the_fit(smoothing, precision, two_levels):
+    problem = random_problem(14, shape=(8, 8, 5), experiments=6)
+    result = fit(problem, smoothing, tolerance=1e-4, precision=precision)
+    best = fit(problem, smoothing, tolerance=1e-8, bound=False).terms.total
+    assert result.converged
+    assert best >= result.terms.total * (1 - result.gap_bound)
+    assert result.gap_bound <= 1e-4
+    before = result.history[-1].products
+    assert before < result.products < 2 * before
+
+
 def test_permuting_experiments_and_voxels_changes_nothing(two_levels):
     generator = np.random.default_rng(8)
     problem = random_problem(8, targets=(5, 4, 3))

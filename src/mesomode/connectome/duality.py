@@ -9,9 +9,11 @@ from mesomode.connectome.laplacian import component_labels
 from mesomode.connectome.newton import Newton, below
 from mesomode.connectome.objective import Array, Objective
 
-ROUNDS = 4  # of correcting the gradient, at most
-PROOF_LIMIT = 600  # conjugate gradient iterations in each
-POISSON_LIMIT = 1000
+REDUCTION = 0.25  # of <R, M R> by conjugate gradients, before what is left is lifted
+PROOF_LIMIT = 60  # iterations of these
+ROUNDS = 8  # of lifting what is negative in the gradient
+POISSON_LIMIT = 300  # iterations in each
+SLACK = 0.1  # share of the tolerance that is spent on lifting all entries a little
 
 
 def lower_bound(solver: Newton) -> float:
@@ -23,10 +25,13 @@ def lower_bound(solver: Newton) -> float:
 
         min f >= -2 <alpha, Y> - |alpha|^2 - rho |beta|^2,
 
-    with equality for the residual and the second differences of the solution,
-    for which C is the gradient. Here they are taken from a matrix Z near W
-    whose gradient is almost nonnegative, and what is still negative is lifted
-    by a multiple of a pair with C > 0.
+    and for the residual r and the second differences R of a W >= 0, f(W) is
+    above that by |alpha - r|^2 + rho |beta - R|^2 + <W, C>. At the solution
+    alpha = r, beta = R, and C is the gradient. Here they are first those of a
+    matrix Z near W, of a few conjugate gradient steps towards a gradient that
+    vanishes on the free entries and is nowhere negative. What these steps left
+    is then taken away by a change of beta alone, which costs the solution of a
+    Poisson equation rather than of one of the fourth order.
 
     Parameters
     ----------
@@ -40,86 +45,103 @@ def lower_bound(solver: Newton) -> float:
         Rigorous up to rounding; -inf if no bound was found.
     """
     objective = solver.objective
-    point = solver.weights.copy()
-    for _ in range(ROUNDS):
-        _, gradient = objective.value_and_gradient(point, solver.large, solver.other)
-        # Lifting the gradient everywhere by its most negative value costs about this much.
-        cost = -float(gradient.min(initial=0.0)) * float(solver.weights.sum())
-        if cost <= 0.1 * solver.tolerance * solver.terms.total:
-            break
-        # Make the gradient vanish on the free entries and not negative elsewhere.
-        np.minimum(gradient, 0.0, out=gradient, where=~solver.free)
-        solver.set_residual(gradient)
-        everywhere = solver.free
-        solver.free = np.ones_like(everywhere)
-        solver.hold_undetermined(solver.residual)
-        solver.preconditioner.set_free(solver.free, solver.scratch)
-        first = solver.precondition()
-        solver.minimise(first, below(1e-6 * first), PROOF_LIMIT)
-        solver.add_step(point)
-        solver.free = everywhere
-    _, gradient = objective.value_and_gradient(point, solver.large, solver.other)
-    alpha = objective.residual(point)
-    lift = -float(gradient.min(initial=0.0))
-    point[:] = solver.other  # the second differences, beta
-    if lift > 0.0:
-        rise = _lifting_pair(objective, solver)
-        if not rise > 0.0:
-            return -np.inf
-        alpha += (lift / rise) * objective.mask
-        kernels.add_scaled(lift / rise, solver.other, point)
-    return float(
-        -2.0 * np.vdot(alpha, objective.projection)
-        - np.sum(alpha**2)
-        - objective.penalty_weight * np.vdot(point, point)
-    )
-
-
-def _lifting_pair(objective: Objective, solver: Newton) -> float:
-    """Leave a beta in ``solver.other`` with 2 Omega X^T + 2 rho (L_y beta + beta L_x) > 0.
-
-    It spreads Omega X^T, which is positive only at the injections, evenly
-    over each pair of connected components: a Poisson equation, solved by
-    conjugate gradients. Returns the least value reached where observations
-    determine W (elsewhere everything is zero).
-    """
-    injection, twice = objective.cast(solver.dtype)
-    right, spread, direction = solver.residual, solver.step, solver.direction
-    np.matmul(twice, injection.T, out=right)
-    mean = _subtract_block_means(objective, right)  # now -(L_y S + S L_x) = right
-    spread[:] = 0.0
-    direction[:] = right
-    square = float(np.vdot(right, right))
-    wanted = 1e-3 * float(mean.min(where=mean > 0, initial=np.inf))
-    for _ in range(POISSON_LIMIT):
-        if square == 0.0 or max(float(right.max()), -float(right.min())) <= wanted:
-            break
-        product, _ = objective.differences(direction, solver.work)
-        np.negative(product, out=product)
-        length = square / float(np.vdot(direction, product))
-        kernels.advance(length, direction, product, spread, right)
-        before, square = square, float(np.vdot(right, right))
-        kernels.scale_and_add(square / before, direction, right)
-    # What is reached, computed afresh in float64 rather than from the recursion.
-    beta, reached = solver.other, solver.large
-    np.divide(spread, 2.0 * objective.penalty_weight, out=beta)
-    objective.differences(beta, reached)
-    reached *= 2.0 * objective.penalty_weight
-    for start in range(0, len(reached), 256):
-        block = slice(start, start + 256)
-        reached[block] += 2.0 * objective.mask[block] @ objective.injection.T
+    beta = solver.weights.copy()
+    _approach(solver, beta)
+    alpha = objective.residual(beta)
+    objective.differences(beta, solver.large)
+    beta[:] = solver.large
     determined = ~solver.undetermined[solver.target_component]
-    return float(reached.min(where=determined, initial=np.inf))
+    slack = SLACK * solver.tolerance * solver.terms.total / float(solver.weights.sum() or 1.0)
+    for _ in range(ROUNDS):
+        objective.dual_gradient(alpha, beta, solver.large)
+        if solver.large.min(where=determined, initial=0.0) >= 0.0:
+            return float(
+                -2.0 * np.vdot(alpha, objective.projection)
+                - np.sum(alpha**2)
+                - objective.penalty_weight * np.vdot(beta, beta)
+            )
+        alpha += _lift(solver, slack) * objective.mask
+        np.multiply(solver.step, determined, out=solver.step)
+        kernels.add_scaled(0.5 / (solver.unit * objective.penalty_weight), solver.step, beta)
+        slack *= 4.0
+    return -np.inf
+
+
+def _approach(solver: Newton, point: Array) -> None:
+    """Move a copy of W to where the gradient nearly vanishes on the free entries.
+
+    First as in a Newton step without its projection, then by a step on all
+    entries that also lifts what that made negative elsewhere.
+    """
+    held = solver.free
+    for stage in range(2):
+        _, gradient = solver.objective.value_and_gradient(point, solver.large, solver.other)
+        if stage == 0:
+            gradient *= held
+        else:
+            np.minimum(gradient, 0.0, out=gradient, where=~held)
+            solver.free = np.ones_like(held)
+        solver.set_residual(gradient)
+        if stage == 1:
+            solver.hold_undetermined(solver.residual)
+            solver.preconditioner.set_free(solver.free, solver.scratch)
+        first = solver.precondition()
+        solver.minimise(first, below(REDUCTION * first), PROOF_LIMIT)
+        solver.add_step(point)
+    solver.free = held
+
+
+def _lift(solver: Newton, slack: float) -> float:
+    """Leave S in ``solver.step`` such that C - (L_y S + S L_x) + 2 s Omega X^T is about ``slack``.
+
+    On the free entries; elsewhere it is at least that. C is in
+    ``solver.large``, S is in the solver's unit; returns s. A Poisson equation:
+    Omega X^T, which is positive only at the injections, is spread evenly over
+    each pair of connected components.
+    """
+    objective, residual = solver.objective, solver.residual
+    np.minimum(solver.large, 0.0, out=solver.large, where=~solver.free)
+    solver.set_residual(solver.large)
+    lifted = _subtract_block_means(objective, residual) / solver.unit + slack
+    injection, twice = objective.cast(solver.dtype)
+    np.matmul(twice, injection.T, out=solver.scratch)
+    rise = _subtract_block_means(objective, solver.scratch)
+    share = float(np.max(lifted[rise > 0.0] / rise[rise > 0.0], initial=-np.inf))
+    if not np.isfinite(share):
+        share = 0.0
+    kernels.add_scaled(-share * solver.unit, solver.scratch, residual)
+    _solve_poisson(solver, 0.7 * slack * solver.unit)
+    return share
+
+
+def _solve_poisson(solver: Newton, wanted: float) -> None:
+    """Solve -(L_y S + S L_x) = -R for S in ``step`` until no residual is above ``wanted``."""
+    residual, solution, direction = solver.residual, solver.step, solver.direction
+    solution[:] = 0.0
+    before = 0.0
+    for count in range(POISSON_LIMIT):
+        if count % 4 == 0 and max(float(residual.max()), -float(residual.min())) <= wanted:
+            break
+        solver.preconditioner.invert_laplacian(residual, solver.scratch)
+        square = float(np.vdot(residual, solver.scratch))
+        if before > 0.0:
+            kernels.scale_and_add(square / before, direction, solver.scratch)
+        else:
+            direction[:] = solver.scratch
+        product, _ = solver.objective.differences(direction, solver.work)
+        curvature = -float(np.vdot(direction, product))
+        if not (curvature > 0.0 and square > 0.0):
+            break
+        kernels.advance(-square / curvature, direction, product, solution, residual)
+        before = square
 
 
 def _subtract_block_means(objective: Objective, matrix: Array) -> Array:
     """Subtract from each pair of components its mean, in place; the means are returned."""
     target = component_labels(objective.target_laplacian)
     source = component_labels(objective.source_laplacian)
-    rows = np.zeros((target.max() + 1, matrix.shape[1]))
-    np.add.at(rows, target, matrix)
-    sums = np.zeros((rows.shape[0], source.max() + 1))
-    np.add.at(sums.T, source, rows.T)
+    rows = np.eye(target.max() + 1, dtype=matrix.dtype)[:, target] @ matrix
+    sums = rows @ np.eye(source.max() + 1)[source]
     means: Array = sums / np.outer(np.bincount(target), np.bincount(source))
     for label in range(len(means)):
         matrix[target == label] -= means[label, source]

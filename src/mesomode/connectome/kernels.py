@@ -22,39 +22,60 @@ OPTIONS = {
 }
 
 
-@njit(inline="always")
-def _laplacian_row(matrix, i, target_table, source_table, out):
-    """Set out to row i of L_y M + M L_x, by neighbour tables padded with the voxel itself."""
-    row = matrix[i]
-    n = row.shape[0]
+SERIAL = {**OPTIONS, "parallel": False}
+ROWS = 4  # taken at a time, so that an index of the source table is read once for all of them
+
+
+@njit(**SERIAL)
+def _laplacian_rows(matrix, first, target_table, source_table, out):
+    """Set out to ROWS rows, from the first one, of L_y M + M L_x; returns how many there were.
+
+    By neighbour tables padded with the voxel itself to a multiple of six.
+    """
+    count = min(ROWS, matrix.shape[0] - first)
     weight = matrix.dtype.type(-(target_table.shape[0] + source_table.shape[0]))
-    for q in range(0, target_table.shape[0], 2):
-        a = matrix[target_table[q, i]]
-        b = matrix[target_table[q + 1, i]]
-        if q == 0:
-            for j in range(n):
-                out[j] = weight * row[j] + (a[j] + b[j])
-        else:
-            for j in range(n):
-                out[j] += a[j] + b[j]
-    for q in range(0, source_table.shape[0], 2):
-        left = source_table[q]
-        right = source_table[q + 1]
-        for j in range(n):
-            out[j] += row[left[j]] + row[right[j]]
+    for k in range(count):
+        i = first + k
+        row, o = matrix[i], out[k]
+        for j in range(o.shape[0]):
+            o[j] = weight * row[j]
+        for q in range(0, target_table.shape[0], 6):
+            a, b = matrix[target_table[q, i]], matrix[target_table[q + 1, i]]
+            c, d = matrix[target_table[q + 2, i]], matrix[target_table[q + 3, i]]
+            e, f = matrix[target_table[q + 4, i]], matrix[target_table[q + 5, i]]
+            for j in range(o.shape[0]):
+                o[j] += ((a[j] + b[j]) + (c[j] + d[j])) + (e[j] + f[j])
+    # The last rows may be fewer: one of them is then taken several times.
+    k1, k2, k3 = min(1, count - 1), min(2, count - 1), min(3, count - 1)
+    r0, r1 = matrix[first], matrix[first + k1]
+    r2, r3 = matrix[first + k2], matrix[first + k3]
+    o0, o1, o2, o3 = out[0], out[k1], out[k2], out[k3]
+    for q in range(0, source_table.shape[0], 6):
+        ta, tb, tc = source_table[q], source_table[q + 1], source_table[q + 2]
+        td, te, tf = source_table[q + 3], source_table[q + 4], source_table[q + 5]
+        for j in range(o0.shape[0]):
+            a, b, c, d, e, f = ta[j], tb[j], tc[j], td[j], te[j], tf[j]
+            x0 = o0[j] + ((r0[a] + r0[b]) + (r0[c] + r0[d])) + (r0[e] + r0[f])
+            x1 = o1[j] + ((r1[a] + r1[b]) + (r1[c] + r1[d])) + (r1[e] + r1[f])
+            x2 = o2[j] + ((r2[a] + r2[b]) + (r2[c] + r2[d])) + (r2[e] + r2[f])
+            x3 = o3[j] + ((r3[a] + r3[b]) + (r3[c] + r3[d])) + (r3[e] + r3[f])
+            o0[j], o1[j], o2[j], o3[j] = x0, x1, x2, x3
+    return count
 
 
 @njit(**OPTIONS)
 def second_differences(matrix, target_table, source_table, out):
     """Set out = L_y M + M L_x; returns the sum of its squares."""
     sums = np.empty(matrix.shape[0])
-    for i in prange(matrix.shape[0]):
-        o = out[i]
-        _laplacian_row(matrix, i, target_table, source_table, o)
-        total = matrix.dtype.type(0)
-        for j in range(o.shape[0]):
-            total += o[j] * o[j]
-        sums[i] = total
+    for block in prange((matrix.shape[0] + ROWS - 1) // ROWS):
+        first = ROWS * block
+        count = _laplacian_rows(matrix, first, target_table, source_table, out[first:])
+        for i in range(first, first + count):
+            o = out[i]
+            total = matrix.dtype.type(0)
+            for j in range(o.shape[0]):
+                total += o[j] * o[j]
+            sums[i] = total
     return sums.sum()
 
 
@@ -63,24 +84,25 @@ def add_penalty(differences, target_table, source_table, scale, direction, free,
     """Add scale (L_y Q + Q L_x) to out, 0 off the free set if masked; returns <direction, out>."""
     sums = np.empty(out.shape[0])
     scale = out.dtype.type(scale)
-    for i in prange(out.shape[0]):
-        row = np.empty(out.shape[1], out.dtype)
-        _laplacian_row(differences, i, target_table, source_table, row)
-        o = out[i]
-        d = direction[i]
-        total = out.dtype.type(0)
-        if masked:
-            f = free[i]
-            for j in range(o.shape[0]):
-                value = (o[j] + scale * row[j]) * f[j]
-                o[j] = value
-                total += value * d[j]
-        else:
-            for j in range(o.shape[0]):
-                value = o[j] + scale * row[j]
-                o[j] = value
-                total += value * d[j]
-        sums[i] = total
+    for block in prange((out.shape[0] + ROWS - 1) // ROWS):
+        first = ROWS * block
+        rows = np.empty((ROWS, out.shape[1]), out.dtype)
+        count = _laplacian_rows(differences, first, target_table, source_table, rows)
+        for k in range(count):
+            row, o, d = rows[k], out[first + k], direction[first + k]
+            total = out.dtype.type(0)
+            if masked:
+                f = free[first + k]
+                for j in range(o.shape[0]):
+                    value = (o[j] + scale * row[j]) * f[j]
+                    o[j] = value
+                    total += value * d[j]
+            else:
+                for j in range(o.shape[0]):
+                    value = o[j] + scale * row[j]
+                    o[j] = value
+                    total += value * d[j]
+            sums[first + k] = total
     return sums.sum()
 
 
@@ -93,26 +115,28 @@ def smooth_and_prolong(
     sums = np.empty(out.shape[0])
     number = out.dtype.type
     p0, p1, p2 = number(polynomial[0]), number(polynomial[1]), number(polynomial[2])
-    for i in prange(out.shape[0]):
-        row = np.empty(out.shape[1], out.dtype)
-        _laplacian_row(differences, i, target_table, source_table, row)
-        r = residual[i]
-        q = differences[i]
-        for j in range(row.shape[0]):
-            row[j] = p0 * r[j] + p1 * q[j] + p2 * row[j]
-        for k in range(indptr[i], indptr[i + 1]):
-            c = coarse[indices[k]]
-            weight = number(weights[k])
+    for block in prange((out.shape[0] + ROWS - 1) // ROWS):
+        first = ROWS * block
+        rows = np.empty((ROWS, out.shape[1]), out.dtype)
+        count = _laplacian_rows(differences, first, target_table, source_table, rows)
+        for m in range(count):
+            i = first + m
+            row, r, q = rows[m], residual[i], differences[i]
             for j in range(row.shape[0]):
-                row[j] += weight * c[j]
-        o = out[i]
-        f = free[i]
-        total = number(0)
-        for j in range(row.shape[0]):
-            value = row[j] * f[j]
-            o[j] = value
-            total += value * r[j]
-        sums[i] = total
+                row[j] = p0 * r[j] + p1 * q[j] + p2 * row[j]
+            for k in range(indptr[i], indptr[i + 1]):
+                c = coarse[indices[k]]
+                weight = number(weights[k])
+                for j in range(row.shape[0]):
+                    row[j] += weight * c[j]
+            o = out[i]
+            f = free[i]
+            total = number(0)
+            for j in range(row.shape[0]):
+                value = row[j] * f[j]
+                o[j] = value
+                total += value * r[j]
+            sums[i] = total
     return sums.sum()
 
 

@@ -86,7 +86,7 @@ def graph_laplacian(
     return laplacian
 
 
-def neighbour_table(laplacian: sparse.sparray) -> npt.NDArray[np.int32]:
+def neighbour_table(laplacian: sparse.sparray) -> npt.NDArray[np.uint32]:
     """Neighbours of every voxel as a rectangular table, padded with the voxel itself.
 
     With m columns, (L w)_i = sum_q w[table[q, i]] - m w_i: a neighbour that
@@ -99,8 +99,8 @@ def neighbour_table(laplacian: sparse.sparray) -> npt.NDArray[np.int32]:
 
     Returns
     -------
-    ndarray of int32, (neighbour, voxel)
-        An even number of rows, at least 2.
+    ndarray of uint32, (neighbour, voxel)
+        A multiple of six rows, the neighbours that a voxel of a lattice may have.
 
     Raises
     ------
@@ -125,9 +125,8 @@ def neighbour_table(laplacian: sparse.sparray) -> npt.NDArray[np.int32]:
             why="off the diagonal it must be 0 or 1 and symmetric, with rows that sum to 0",
             remedy="make it with graph_laplacian",
         )
-    width = max(2, int(degree.max(initial=0)))
-    width += width % 2
-    table = np.tile(np.arange(count, dtype=np.int32), (width, 1))
+    width = 6 * max(1, -(-int(degree.max(initial=0)) // 6))
+    table = np.tile(np.arange(count, dtype=np.uint32), (width, 1))
     row = np.repeat(np.arange(count), degree)
     column = np.arange(len(row)) - np.repeat(off.indptr[:-1], degree)
     table[column, row] = off.indices

@@ -63,7 +63,8 @@ class Newton:
         precision: str = "auto",
     ) -> None:
         self.objective = objective
-        self.tolerance = tolerance
+        self.tolerance = tolerance  # of the KKT residual
+        self.gap_tolerance = tolerance  # of the estimated gap
         self.nonnegative = nonnegative
         self.progress = progress
         self.begun = time.monotonic()
@@ -83,7 +84,7 @@ class Newton:
         # Below this a difference of objectives is rounding.
         self.floor = 1e-13 * float(np.sum(objective.projection**2))
         self.products = 0
-        self.converged = False
+        self.converged = self.exact = False
         self.terms = Terms(np.nan, np.nan, np.nan)
         self.history: list[FitState] = []
         self.state = FitState(0, 0, np.nan, np.nan, np.nan, 1.0, 0, 0.0)
@@ -241,9 +242,14 @@ class Newton:
             changes=int(changes),
         )
         self.history.append(record)
-        exact = 0.25 * certain <= self.floor
-        self.converged = (gap <= self.tolerance or exact) and kkt <= self.tolerance
+        self.exact = 0.25 * certain <= self.floor
+        self.converged = self.within(self.gap_tolerance)
         return square
+
+    def within(self, gap: float) -> bool:
+        """Whether the KKT residual meets the tolerance, and the estimated gap the one given."""
+        state = self.state
+        return (state.gap_estimate <= gap or self.exact) and state.kkt_residual <= self.tolerance
 
     def iterate(self, maximum_steps: int) -> None:
         """Projected Newton steps, ``maximum_steps`` in all, until the tolerance is met."""

@@ -6,11 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from mesomode.connectome.kernels import OPTIONS
+from mesomode.connectome.kernels import SERIAL
 from mesomode.errors import SolverError
 
 Array = npt.NDArray[np.float64]
-SERIAL = {**OPTIONS, "parallel": False}
 
 
 def nonnegative_solution(gram: Array, right: Array) -> Array:

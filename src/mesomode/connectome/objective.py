@@ -143,6 +143,11 @@ class Objective:
         misfit, penalty = float(np.sum(residual**2)), self.penalty_weight * roughness
         return Terms(misfit + penalty, misfit, penalty), gradient
 
+    def dual_gradient(self, alpha: Array, beta: Array, out: Array) -> None:
+        """Set out = 2 alpha X^T + 2 rho (L_y beta + beta L_x), the gradient at alpha, beta of W."""
+        np.matmul(2.0 * alpha, self.injection.T, out=out)
+        self._add_penalty(beta, beta, None, out)
+
     def hessian_product(
         self, direction: Array, out: Array, work: Array, free: npt.NDArray[np.bool_] | None = None
     ) -> float:

@@ -17,7 +17,7 @@ from mesomode.connectome.objective import Array, Objective
 
 EXACT_BELOW = 200  # grids up to this many voxels are their own coarse grid
 SMOOTHINGS = 2  # of the aggregates
-COARSE_PINNED = 0.05  # a coarse entry is dropped where more than this share is pinned to zero
+HALVED = 0.03  # share of an aggregate pinned to zero at which its coarse entry counts half
 UNOBSERVED_LIMIT = 3000  # most unobserved entries (or wholly unobserved aggregates) taken in
 
 
@@ -197,9 +197,10 @@ class TwoLevel:
         self.missing_factor = _cholesky(matrix)
 
     def set_free(self, free: npt.NDArray[np.bool_], work: Array) -> None:
-        """Keep only coarse entries that stand, all but a few per cent, for free entries."""
+        """Take coarse entries less into account the more of what they stand for is pinned."""
         np.logical_not(free, out=work, casting="unsafe")
-        self.coarse_free = (self.restrict(work) <= COARSE_PINNED * self.total).astype(self.dtype)
+        share = self.restrict(work) / self.total
+        self.coarse_free = (1.0 / (1.0 + share / HALVED)).astype(self.dtype)
 
     def restrict(self, matrix: Array) -> Array:
         """P_y^T M P_x."""
@@ -224,10 +225,23 @@ class TwoLevel:
         result: Array = self.target_transform @ back @ self.source_transform.T
         return result
 
+    def prolong(self, coarse: Array) -> Array:
+        """C P_x^T, (coarse target, source)."""
+        return np.ascontiguousarray((self.source_transfer @ coarse.T).T)
+
+    def invert_laplacian(self, residual: Array, out: Array) -> None:
+        """Set out = M R, M an approximate inverse of -(L_y (.) + (.) L_x) on all entries."""
+        hat = self.target_transform.T @ self.restrict(residual) @ self.source_transform
+        sums = (self.target_values[:, None] + self.source_values).astype(self.dtype)
+        hat *= np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 1e-6 * sums.max())
+        rows = self.prolong(self.target_transform @ hat @ self.source_transform.T)
+        kernels.combine_rows(self.target.indptr, self.target.indices, self.target.data, rows, out)
+        kernels.add_scaled(1.0 / 12.0, residual, out)
+
     def apply(self, residual: Array, free: npt.NDArray[np.bool_], out: Array, work: Array) -> float:
         """Set out = M R on the free entries; returns <R, out>. R must be zero off the free set."""
         coarse = self.coarse_inverse(self.restrict(residual) * self.coarse_free)
-        rows = np.ascontiguousarray((self.source_transfer @ (coarse * self.coarse_free).T).T)
+        rows = self.prolong(coarse * self.coarse_free)
         problem = self.objective
         problem.differences(residual, work)
         return float(

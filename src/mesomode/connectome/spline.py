@@ -16,6 +16,7 @@ from mesomode.connectome.objective import Array, Objective, Terms
 from mesomode.memory import require_memory
 
 PROOFS = 4  # attempts, at most
+PROVABLE = 0.1  # share of the tolerance to which the gap is estimated before it is proven
 START_GAP = 1e-2  # relative gap to which the unconstrained start is solved
 
 
@@ -173,7 +174,9 @@ def hold_to_constraints(solver: Newton) -> None:
 
 def finish(solver: Newton, maximum_steps: int, bound: bool) -> SplineFit:
     """Iterate from the solver's present W, prove the gap if asked, and collect the results."""
+    solver.gap_tolerance = solver.tolerance * (PROVABLE if bound else 1.0)
     solver.iterate(maximum_steps)
+    solver.converged |= solver.within(solver.tolerance)
     gap_bound = _prove(solver, maximum_steps) if bound else float("nan")
     last = solver.history[-1]
     return SplineFit(
@@ -203,10 +206,12 @@ def _prove(solver: Newton, maximum_steps: int) -> float:
         lower = max(lower, lower_bound(solver))
         gap = max((total - lower) / total, 0.0)
         hopeless = not solver.converged or gap > 0.5 * before or solver.steps >= maximum_steps
-        if gap <= tolerance or hopeless:
+        if gap <= tolerance or hopeless or not np.isfinite(gap):
             break
         before = gap
-        solver.tolerance = min(0.1 * solver.tolerance, 0.1 * tolerance * tolerance / gap)
+        solver.gap_tolerance = 0.3 * tolerance / gap * solver.state.gap_estimate
+        if solver.exact:  # the estimate says no more
+            solver.tolerance = 0.1 * solver.state.kkt_residual
         solver.iterate(maximum_steps)
     solver.converged, solver.tolerance = converged, tolerance
     return gap
