@@ -38,6 +38,12 @@ TARGET, SOURCE, EXPERIMENTS, RANK = 120_000, 15_000, 120, 50
 FLOOR = {"n": 1.0, "n_inj": 0.0, "r": 2.0}  # of the powers that are extrapolated with
 WHOLE = (448_962, 226_346, 428)
 """Targets, sources and wild-type experiments of the whole brain in Knox et al. (2018)."""
+NO_BLOCKS = """
+Why there is no array of jobs over blocks of W: in (P1) only rows in different connected
+components of the target grid are independent (a test holds this: the two hemispheres could be
+fitted apart, each again a problem of its own); in (P2) not even these, since all rows share V.
+What a cluster can spread are models and folds, which are jobs already.
+"""
 
 
 def slab(voxels: int, depth: int = DEPTH) -> np.ndarray:
@@ -244,7 +250,7 @@ def report() -> str:
         f"  the data X, Y and Omega in float64: "
         f"{(WHOLE[0] * 9 + WHOLE[1] * 8) * WHOLE[2] / 1e9:.1f} GB more"
     )
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + NO_BLOCKS
 
 
 def _head() -> str:

@@ -8,6 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pydantic import ValidationError
 
 from mesomode.atlas.stage import SCHEMA as ATLAS
+from mesomode.connectome import stage as connectome_stage
+from mesomode.connectome.factored import FactoredWeights
 from mesomode.connectome.laplacian import graph_laplacian
 from mesomode.connectome.objective import Objective
 from mesomode.connectome.schemas import (
@@ -25,6 +27,7 @@ from mesomode.connectome.stage_validation import (
     connectome_fold,
     connectome_ranks,
 )
+from mesomode.connectome.stage_weights import open_weights
 from mesomode.errors import DataError
 from mesomode.steps import Provenance, run_step
 from mesomode.store import open_store, verify_store, write_store
@@ -448,3 +451,57 @@ def test_the_low_rank_model_comes_nearer_with_every_rank(inputs, voxel, tmp_path
         assert (np.diff(distance.mean(axis=1)) < 0).all()
         assert (found["objective"] >= found["voxel_objective"] * (1 - 1e-5)).all()
         assert (found["objective"][2] <= 1.01 * found["voxel_objective"]).all(), "(P2) is (P1)"
+
+
+@pytest.fixture(scope="module")
+def low_rank(inputs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("low_rank") / "low_rank.zarr"
+    return out, fitted(connectome_model, inputs[0], out, "low_rank", smoothing=1e-3, rank=4)
+
+
+def test_low_rank_weights_are_sliced_from_the_store(low_rank):
+    out, store = low_rank
+    full = store["weights"].values
+    weights = open_weights(out)
+    assert weights.shape == full.shape and weights.rank == 4
+    tight = {"rtol": 1e-5, "atol": 1e-6 * full.max()}
+    np.testing.assert_allclose(weights[3], full[3], **tight)
+    np.testing.assert_allclose(weights[:, 5], full[:, 5], **tight)
+    np.testing.assert_allclose(weights[2:9, ::3], full[2:9, ::3], **tight)
+    vector = np.linspace(0, 1, full.shape[1])
+    np.testing.assert_allclose(weights @ vector, full @ vector, **tight)
+    place = 7
+    voxel = store["source_voxel"].values[place]
+    np.testing.assert_allclose(weights[:, weights.locate(voxel)], full[:, place], **tight)
+    last = store["target_voxel"].values[-1]  # a contralateral one
+    np.testing.assert_allclose(weights[weights.locate(last, "target", 2)], full[-1], **tight)
+
+
+def test_large_low_rank_weights_are_never_formed(inputs, low_rank, tmp_path, monkeypatch):
+    """Both hemispheres are targets here; above the limit only factors are written."""
+
+    def refuse(*_, **__):
+        raise AssertionError("the weights were formed")
+
+    monkeypatch.setattr(connectome_stage, "DENSE_LIMIT", 10)
+    monkeypatch.setattr(FactoredWeights, "__array__", refuse)
+    out = tmp_path / "low_rank.zarr"
+    store = fitted(connectome_model, inputs[0], out, "low_rank", smoothing=1e-3, rank=4)
+    assert "weights" not in store
+    for name in ("target_factor", "source_factor", "regional_weights", "experiment_error"):
+        np.testing.assert_array_equal(store[name].values, low_rank[1][name].values)
+    assert open_weights(out)[:, 0].shape == (store.sizes["target"],)
+    with pytest.raises(DataError, match="kept in factors only"):
+        run_step(
+            connectome_truth,
+            truth=inputs[0] / "truth.h5",
+            atlas=inputs[0] / "atlas.zarr",
+            models=[out],
+            out=tmp_path / "truth.zarr",
+            threads=1,
+        )
+
+
+def test_a_model_without_factors_says_so(voxel):
+    with pytest.raises(DataError, match="the model voxel has no factors"):
+        open_weights(voxel[0])

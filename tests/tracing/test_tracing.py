@@ -85,6 +85,33 @@ def test_a_wider_shell_only_hides_more(shell: int) -> None:
     assert outer.sum() < inner.sum()
 
 
+def test_a_higher_data_mask_threshold_only_hides_more() -> None:
+    v = volumes()
+    v["data_mask"][80:84] = np.linspace(0, 1, 4)[:, None, None]
+    counts = []
+    for threshold in (0.0, 0.3, 0.5, 0.9, 1.0):
+        observed = sample(v, data_mask_threshold=threshold).observed
+        bad = v["data_mask"][tuple(GRID.T)] < threshold
+        assert not observed[bad].any()
+        np.testing.assert_array_equal(observed[~bad], sample(volumes()).observed[~bad])
+        counts.append(observed.sum())
+    assert counts == sorted(counts, reverse=True) and counts[0] > counts[-1]
+
+
+def test_of_contralateral_targets_only_bad_tissue_is_hidden() -> None:
+    """Neither the injection nor its shell reaches over: there are no injected cells."""
+    v = volumes()
+    other = GRID * [1, 1, -1] + [0, 0, SHAPE[2] - 1]
+    v["data_mask"][tuple(other[:5].T)] = 0.2
+    for shell in (0, 3):
+        column = sample_experiment(
+            v, GRID, other, flip=False, injection_shell=shell, data_mask_threshold=0.5,
+            resolution_um=100,
+        )  # fmt: skip
+        assert not column.observed[:5].any() and column.observed[5:].all()
+        assert column.injection_density.any()
+
+
 @pytest.mark.parametrize("name", VOLUMES)
 def test_nan_in_a_volume_is_refused_by_name(name: str) -> None:
     v = volumes()

@@ -21,8 +21,10 @@ MSE = "MSE_rel = 2 |Omega o (WX - Y)|^2 / (|Omega o WX|^2 + |Omega o Y|^2)"
 SCHEMA = Schema(
     "connectome",
     {
-        "weights": Variable(
-            ("target", "source"), "float32", "1", "W: projection density per unit of injection"
+        "weights": _grid(
+            ("target", "source"),
+            "float32",
+            "W: projection density per unit of injection; absent where only factors are kept",
         ),
         "source_voxel": _grid(("source", "axis"), "int32", "index [ap, dv, ml]"),
         "source_region": _grid(("source",), "int64", "id of the region it lies in"),

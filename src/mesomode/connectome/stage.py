@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from mesomode.connectome.newton import FitState
     from mesomode.connectome.spline import SplineFit
 
+DENSE_LIMIT = 10**8
+"""Most weights of the low-rank model that its store also holds as a matrix, for those who want
+one; the factors say the same. Larger ones (whole brains) are never formed."""
+
 
 @step
 def connectome_voxel(
@@ -118,6 +122,9 @@ def connectome_model(
 ) -> None:
     """Fit one of the other models: linear, low_rank, regional, kernel or distance.
 
+    The low-rank model is fitted, predicts and is averaged over regions in factors; above
+    `DENSE_LIMIT` weights its store holds nothing else (see ``stage_weights.open_weights``).
+
     Parameters
     ----------
     model : str
@@ -155,13 +162,19 @@ def connectome_model(
         **followed,
     )
     prediction = fitted.predict(data.injection.T).T
-    found = fitted.weights_
+    groups = (data.groups.target, data.groups.source)
+    dense = {}
+    if model == "low_rank":
+        means = fitted.factored_.region_means(*groups)
+        found = fitted.factored_ if fitted.factored_.size <= DENSE_LIMIT else None
+    else:
+        found = fitted.weights_
+        means = region_means(found, *groups)
+    if found is not None:
+        dense["weights"] = (("target", "source"), np.asarray(found, np.float32))
     variables = {
-        "weights": (("target", "source"), found.astype(np.float32)),
-        "regional_weights": (
-            ("target_group", "source_group"),
-            region_means(found, data.groups.target, data.groups.source),
-        ),
+        **dense,
+        "regional_weights": (("target_group", "source_group"), means),
         **_particulars(fitted),
         "experiment_error": data.experiment_errors(prediction),
         **data.errors(prediction),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mesomode.connectome.schemas import SCHEMA, TRUTH_SCHEMA
 from mesomode.connectome.settings import Settings
 from mesomode.connectome.stage_data import GRID
+from mesomode.errors import DataError
 from mesomode.steps import Input, Output, Provenance, logger, step
 from mesomode.store import open_store, write_store
 
@@ -105,8 +106,15 @@ def connectome_truth(
     names, agreements, spectra, means = [], [], [], []
     for path in models:
         with open_store(path, SCHEMA) as store:
-            weights = store["weights"].values
             name = str(store.attrs.get("model", path.stem))
+            if "weights" not in store:
+                raise DataError(
+                    f"the weights of the model {name} are kept in factors only",
+                    where=path,
+                    why="there are too many of them to be set beside the true ones one by one",
+                    remedy=f"leave {name} out of connectome.models, or choose fewer atlas.regions",
+                )
+            weights = store["weights"].values
         agreement = compare(weights, true, groups.target, groups.source)
         logger.info(
             "%s: relative error %.4f, correlation %.4f, MSE_rel %.4f, regional error %.4f",

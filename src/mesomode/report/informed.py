@@ -166,19 +166,23 @@ def draw_informed(
     matplotlib.figure.Figure
     """
     known, total = int(np.sum(informed.state == 0)), len(informed.state)
+    bootstrapped = informed.regional_error is not None
     figure = new_figure(
-        12.5, 12.2,
+        12.5, 12.2 if bootstrapped else 10.6,
         f"The experiments inform {known:,} of {total:,} source voxels, "
         f"{counted(total - known, 'voxel')} not",
     )  # fmt: skip
-    parts: Any = figure.subfigures(3, 1, height_ratios=(1, 1.2, 1.1))
+    parts: Any = figure.subfigures(3, 1, height_ratios=(1, 1.2, 1.1 if bootstrapped else 0.7))
     above, middle, below = parts
     index = region_index(source_region, regions)
     _states(above, informed, source_voxel, index, source, resolution_um)
     _maps(middle, informed, source_voxel, index, resolution_um)
-    left, right = below.subplots(1, 2, width_ratios=(1, 1.15))
+    if bootstrapped:
+        left, right = below.subplots(1, 2, width_ratios=(1, 1.15))
+        _bootstrap(right, informed)
+    else:
+        left = below.subplots()
     _distances(left, informed)
-    _bootstrap(right, informed)
     return figure
 
 
@@ -225,19 +229,18 @@ def _maps(
     view = Dorsal(voxel, resolution_um)
     top = view.uppermost(index)
     panels = figure.subplots(1, 4)
-    share = {"vmin": 0, "vmax": 1}
     deviation = np.sqrt(informed.variance)
     largest = float(np.max(deviation, initial=0.0))
     power = int(np.floor(np.log10(largest))) if 0 < largest < np.inf else 0
-    for axes, values, title, label, limits in (
-        (panels[0], informed.reduction, "How much is known", "variance reduction", share),
-        (panels[1], informed.patterns, "Patterns known", "share of the patterns", share),
+    for axes, values, title, label in (
+        (panels[0], informed.reduction, "How much is known", "variance reduction"),
+        (panels[1], informed.patterns, "Patterns known", "share of the patterns"),
         (panels[2], deviation / 10.0**power, "What stays uncertain",
-         f"posterior s.d. ($10^{{{power}}}$)", {"vmin": 0}),
-        (panels[3], informed.injections, "Injections", "experiments", {"vmin": 0}),
+         f"posterior s.d. ($10^{{{power}}}$)"),
+        (panels[3], informed.injections, "Injections", "experiments"),
     ):  # fmt: skip
         axes.set_facecolor(PALE)
-        shown = view.show(axes, view.mean(values.astype(np.float64)), **limits)
+        shown = view.show(axes, view.mean(values.astype(np.float64)), vmin=0)
         view.outline(axes, top, colors="white")
         axes.set_title(title)
         bar = figure.colorbar(shown, ax=axes, label=f"{label}, mean over depth",
@@ -276,9 +279,7 @@ def _distances(axes: Axes, informed: Informed) -> None:
 
 def _bootstrap(axes: Axes, informed: Informed) -> None:
     error, mean = informed.regional_error, informed.regional_mean
-    if error is None or mean is None:
-        nothing_to_show(axes, "no bootstrap (connectome.bootstrap is 0)")
-        return
+    assert error is not None and mean is not None
     shown = axes.imshow(error, aspect="auto", cmap="cividis", vmin=0)
     axes.figure.colorbar(shown, ax=axes, label="s.e. of the mean weight")
     if error.size <= 200:
