@@ -14,7 +14,7 @@ from mesomode.comparison.intrinsic_dimension import two_nearest_neighbours
 from mesomode.errors import DataError
 
 SCALES = 5
-FEWEST = 40
+FEWEST = 32
 """States below which no dimension is given."""
 
 MOST = 4000

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from mesomode.report.comparison import SESSION_COLOURS
 from mesomode.report.network import variant_colour, variant_name
-from mesomode.report.style import GREY, counted, new_figure, nothing_to_show, styled
+from mesomode.report.style import GREY, counted, new_figure, nothing_to_show, number, styled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -122,12 +123,14 @@ def _scales(axes: Axes, systems: Sequence[States], colours: Sequence[str]) -> No
             "o-" if system.recording else "s--",
             ms=4,
             color=colour,
-            label=system.title,
+            label=system.title if known.any() else None,
         )
     if not drawn:
         nothing_to_show(axes, "too few independent states for an intrinsic dimension")
         return
     axes.set_xscale("log")
+    for ticks in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        ticks(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
     axes.set_xlabel("number of states (fewer: larger scale)")
     axes.set_ylabel("TwoNN dimension")
     axes.set_ylim(bottom=0)
@@ -144,6 +147,8 @@ def _estimates(
         if np.isfinite(middle):
             reach = [[middle - found["two_nearest_low"]], [found["two_nearest_high"] - middle]]
             axes.errorbar([middle], [row], xerr=reach, fmt="o", ms=8, color=colour)
+        else:
+            axes.text(0.3, row, "too few independent states", va="center", color=GREY)
         for name, marker, _ in ESTIMATES:
             axes.plot(found[name], row, marker, ms=6, color=colour, mfc="white")
     axes.plot([], [], "o", color=GREY, ms=8, label="TwoNN (95 %)")
@@ -153,8 +158,8 @@ def _estimates(
     axes.set_yticks(
         range(len(systems)),
         [
-            f"{s.title}\n{s.states} states, {s.spacing_s:.2g} s apart; all units: "
-            f"PR {s.unbiased:.3g}, 90 % in {s.components_90:.0f}"
+            f"{s.title}: {s.states} states, {number(s.spacing_s)} s apart\n"
+            f"all units: PR {number(s.unbiased)}, 90 % in {number(s.components_90)}"
             for s in systems
         ],
         fontsize=7,
