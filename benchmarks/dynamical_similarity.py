@@ -165,7 +165,7 @@ def ring() -> list[str]:
     return [*lines, "", *closing()]
 
 
-def closing(draws: int = 4) -> list[str]:
+def closing(draws: int = 3) -> list[str]:
     """A line whose ends come nearer until it is a ring, moved by the same reversing drive."""
     cuts = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
     ranks, pairs = (3, 5, 7), np.array([(0, k) for k in range(len(cuts))])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-LAYERS = ("pixels", "edges", "energy", "pooled energy", "texture")
+LAYERS = ("pixels", "edges", "energy", "pooled", "texture")
 ORIENTATIONS = 6
 WAVELENGTHS = (4.0, 8.0, 16.0)
 """In pixels of the shrunken image."""

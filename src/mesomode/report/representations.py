@@ -167,8 +167,8 @@ def _recovered(axes: Axes, store: xr.Dataset, ladder: int) -> None:
     axes.set_xticks(range(len(layers)), layers, fontsize=7)
     axes.set_yticks(range(len(layers)), layers, fontsize=7)
     axes.set_xlabel("found to be")
-    axes.set_ylabel("simulated recording of")
-    axes.set_title("Layers found in simulated recordings (%)")
+    axes.set_ylabel("recording of")
+    axes.set_title("Simulated: layer found (%)")
     for side in axes.spines.values():
         side.set_visible(False)
 
