@@ -90,7 +90,11 @@ def stores(tmp_path_factory) -> dict[str, Path]:
     write_store(paths["7"], dataset, RECORDINGS, Provenance("recordings"))
     systems = [("recording", "7"), ("network", "same"), ("network", "other")]
     paths["comparison"] = folder / "comparison.zarr"
-    values = {"frame": FRAME, "time_constant": [np.nan, 0.5, 0.5]}
+    values = {
+        "frame": FRAME,
+        "time_constant": [np.nan, 0.5, 0.5],
+        "shape_difference": [[0.1, 0.2]],
+    }
     dataset = filled(COMPARISON, values, {"systems": [{"kind": k, "name": n} for k, n in systems]})
     write_store(paths["comparison"], dataset, COMPARISON, Provenance("comparison"))
     return paths
