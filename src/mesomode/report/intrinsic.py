@@ -159,7 +159,7 @@ def _estimates(
         range(len(systems)),
         [
             f"{s.title}: {s.states} states, {number(s.spacing_s)} s apart\n"
-            f"all units: PR {number(s.unbiased)}, 90 % in {number(s.components_90)}"
+            f"all units: PR {number(s.unbiased)}, 90 % in {s.components_90:,.0f}"
             for s in systems
         ],
         fontsize=7,

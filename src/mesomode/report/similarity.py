@@ -112,6 +112,7 @@ def _map(
     colours: list[str],
 ) -> None:
     points = store["map"].values
+    middle = np.median([y for (_, y), copy in zip(points, kind, strict=True) if copy == "whole"])
     for place, (x, y) in enumerate(points):
         whole = kind[place] == "whole"
         axes.plot(
@@ -126,7 +127,7 @@ def _map(
             axes.annotate(
                 names[of[place]],
                 (x, y),
-                xytext=(6, 6 if of[place] % 2 else -13),  # neighbours in the list are often near
+                xytext=(6, 6 if y >= middle else -13),  # away from the others
                 textcoords="offset points",
                 fontsize=8,
             )
