@@ -31,7 +31,7 @@ import numba
 import numpy as np
 
 from mesomode.comparison import dynamical_distances, fit_delay_dynamics
-from mesomode.comparison.attractors import attractor_trials, ring_trials
+from mesomode.comparison.attractors import attractor_trials, reversing_drive, ring_trials
 from mesomode.comparison.dynamical_similarity import distance_matrix, pairs_of
 from mesomode.comparison.orthogonal_similarity import random_orthogonal
 
@@ -133,15 +133,16 @@ def same_shape(models: int) -> tuple[list[str], np.ndarray]:
     return lines, matrices
 
 
+def components(states: np.ndarray) -> np.ndarray:
+    """Fifteen principal components."""
+    flat = states.reshape(-1, states.shape[-1])
+    flat = flat - flat.mean(axis=0)
+    axes = np.linalg.eigh(flat.T @ flat)[1][:, ::-1][:, :15]
+    return (flat @ axes).reshape(*states.shape[:2], 15)
+
+
 def ring() -> list[str]:
     """Deformation and cutting of a ring attractor."""
-
-    def components(states: np.ndarray) -> np.ndarray:
-        flat = states.reshape(-1, states.shape[-1])
-        flat = flat - flat.mean(axis=0)
-        axes = np.linalg.svd(flat, full_matrices=False)[2][:15]
-        return (flat @ axes.T).reshape(*states.shape[:2], 15)
-
     states = ring_trials(4, np.random.default_rng(1))
     steepness = (0.1, 0.6, 1.1, 2.1, 3.6)
     deformed = [1 / (1 + np.exp(-beta * states)) for beta in steepness]
@@ -161,21 +162,45 @@ def ring() -> list[str]:
         row = "  ".join(f"{d:7.4f}" for d in dynamical_distances(matrices, pairs=pairs).distance)
         note = f"  rank warning: {len(caught)} of {len(deformed)}" if caught else ""
         lines.append(f"  {f'dynamics, rank {rank}':20} {row}{note}")
-    generator = np.random.default_rng(2)
-    cuts = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-    opened = [components(ring_trials(4, generator, cut=cut)) for cut in cuts]
-    matrices = fits(np.array(opened), 10, 7)
-    pairs = np.array([(5, k) for k in range(6)])
-    row = "  ".join(f"{d:7.4f}" for d in dynamical_distances(matrices, pairs=pairs).distance)
-    shape = "  ".join(f"{procrustes(opened[-1], other):7.4f}" for other in opened)
-    return [
-        *lines,
-        "",
-        "Ring opened to a line, distance from the open line",
+    return [*lines, "", *closing()]
+
+
+def closing(draws: int = 3) -> list[str]:
+    """A line whose ends come nearer until it is a ring, moved by the same reversing drive."""
+    cuts = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
+    ranks, pairs = (3, 5, 7), np.array([(0, k) for k in range(len(cuts))])
+    shape, found = [], []
+    for seed in range(draws):
+        drive = reversing_drive(12, 4000, np.random.default_rng([3, seed]))
+        seen = [
+            ring_trials(
+                12, np.random.default_rng([5, seed]), cut=cut, drive=drive, steps=3000, settle=1000
+            )
+            for cut in cuts
+        ]
+        seen = [components(np.maximum(states, 0)) for states in seen]
+        shape.append([procrustes(seen[0], other) for other in seen])
+        found.append(
+            [
+                dynamical_distances(fits(np.array(seen), 10, rank), pairs=pairs).distance
+                for rank in ranks
+            ]
+        )
+    lines = [
+        "Line closed to a ring, moved by the same reversing drive: distance from the open line,",
+        f"mean of {draws} drives (10 delays), and least and largest ratio of the ring to the line "
+        "that is nearly closed",
         f"  {'part cut out':20} {'  '.join(f'{cut:>7}' for cut in cuts)}",
-        f"  {'Procrustes':20} {shape}",
-        f"  {'dynamics, rank 7':20} {row}",
+        f"  {'Procrustes':20} {'  '.join(f'{d:7.4f}' for d in np.mean(shape, axis=0))}",
     ]
+    for place, rank in enumerate(ranks):
+        values = np.array(found)[:, place]
+        row = "  ".join(f"{d:7.5f}" for d in values.mean(axis=0))
+        ratio = values[:, -1] / values[:, -2]
+        lines.append(
+            f"  {f'dynamics, rank {rank}':20} {row}  {ratio.min():.1f} to {ratio.max():.1f}"
+        )
+    return lines
 
 
 def beside_peer(matrices: np.ndarray, count: int, peer: str | None) -> list[str]:
@@ -273,10 +298,13 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=30, help="systems of each class")
     parser.add_argument("--pairs", type=int, default=12, help="pairs beside the peer")
     parser.add_argument("--systems", type=int, default=200, help="systems compared with all")
+    parser.add_argument("--ring", action="store_true", help="the ring attractor alone")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".txt"))
     options = parser.parse_args()
     blocks = []
-    if options.models:
+    if options.ring:
+        blocks.append(ring())
+    elif options.models:
         first, matrices = same_shape(options.models)
         blocks = [first, ring(), beside_peer(matrices, options.pairs, options.peer)]
     if options.systems:

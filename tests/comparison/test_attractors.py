@@ -14,7 +14,12 @@ from mesomode.comparison import (
     fit_delay_dynamics,
     fit_dynamics,
 )
-from mesomode.comparison.attractors import ATTRACTORS, attractor_trials, ring_trials
+from mesomode.comparison.attractors import (
+    ATTRACTORS,
+    attractor_trials,
+    reversing_drive,
+    ring_trials,
+)
 from mesomode.comparison.dynamical_similarity import distance_matrix, pairs_of
 
 
@@ -129,10 +134,21 @@ def test_modes_of_noise_are_reported():
         assert 5 <= fit_delay_dynamics(one, 10, 25).signal_rank <= 9
 
 
-def test_cutting_the_ring_is_seen():
-    generator = np.random.default_rng(2)
-    cuts = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-    fits = [fitted(ring_trials(4, generator, cut=cut, steps=1000), 7) for cut in cuts]
-    to_line = [dynamical_distance(fits[-1], other) for other in fits]
-    assert to_line[0] > 2 * max(to_line[1:]), to_line
-    assert min(dynamical_distance(fits[0], other) for other in fits[1:]) > 0.01
+def test_closing_a_line_to_a_ring_is_seen_when_it_closes():
+    """The same reversing drive moves a bump on a line whose ends come nearer, and on the ring.
+
+    As in the authors' notebook, but several runs instead of one, and few modes: from rank 5 on, how
+    far the ring stands out depends on the drive (see benchmarks/dynamical_similarity.txt).
+    Procrustes grows as the ends come nearer.
+    """
+    drive = reversing_drive(12, 3600, np.random.default_rng(3))
+    seen = [
+        ring_trials(12, np.random.default_rng(5), cut=cut, drive=drive, steps=3000, settle=600)
+        for cut in (1.0, 0.6, 0.2, 0.0)
+    ]
+    seen = [np.maximum(states, 0) for states in seen]
+    fits = [fitted(states, 3) for states in seen]
+    far, near, ring = [dynamical_distance(fits[0], other) for other in fits[1:]]
+    assert ring > 3 * near and ring > 9 * far, (far, near, ring)
+    shape = [procrustes(components(seen[0]), components(other)) for other in seen[1:]]
+    assert shape == sorted(shape) and shape[1] > 3 * shape[0] and shape[0] > 50 * far, shape

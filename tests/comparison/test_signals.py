@@ -110,17 +110,13 @@ def test_shuffled_frames_are_the_same_frames():
     )
 
 
-def test_trials_and_halves():
+def test_trials():
     signal = np.arange(22.0).reshape(11, 2)
     trials = signals.blocks(signal, 3)
     assert trials.shape == (3, 3, 2)
     np.testing.assert_array_equal(trials.reshape(-1, 2), signal[:9])
-    one, two = signals.halves(trials)
-    assert len(one) == 2 and len(two) == 1
     with pytest.raises(DataError, match=r"(?s)fewer than a trial of 12.*trial_s"):
         signals.blocks(signal, 12)
-    with pytest.raises(DataError, match="cannot be halved"):
-        signals.halves(trials[:1])
 
 
 def test_scaling_recovers_points_in_the_plane():

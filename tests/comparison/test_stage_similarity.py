@@ -22,6 +22,8 @@ from mesomode.comparison.stage_similarity import (
 from mesomode.dynamics.stage import SCHEMA as DYNAMICS
 from mesomode.errors import DataError
 from mesomode.recordings.stage import SCHEMA as RECORDINGS
+from mesomode.report.closest import closest_html, closest_rows, conclusions
+from mesomode.report.intrinsic import States, draw_intrinsic
 from mesomode.report.similarity import draw_similarity
 from mesomode.steps import Provenance, run_step
 from mesomode.store import Schema, open_store, write_store
@@ -88,7 +90,11 @@ def stores(tmp_path_factory) -> dict[str, Path]:
     write_store(paths["7"], dataset, RECORDINGS, Provenance("recordings"))
     systems = [("recording", "7"), ("network", "same"), ("network", "other")]
     paths["comparison"] = folder / "comparison.zarr"
-    values = {"frame": FRAME, "time_constant": [np.nan, 0.5, 0.5]}
+    values = {
+        "frame": FRAME,
+        "time_constant": [np.nan, 0.5, 0.5],
+        "shape_difference": [[0.1, 0.2]],
+    }
     dataset = filled(COMPARISON, values, {"systems": [{"kind": k, "name": n} for k, n in systems]})
     write_store(paths["comparison"], dataset, COMPARISON, Provenance("comparison"))
     return paths
@@ -170,7 +176,13 @@ def test_halves_and_surrogates_are_stored(fitted):
     with open_store(fitted[0], DYNAMICS_SCHEMA) as store:
         assert [COPIES[code] for code in store["copy"].values] == list(COPIES)
         assert store["signal_rank"].values[0] == 4
-        assert store["prediction"].values[-1] > 0.5
+        assert store["tried_delays"].values.tolist() == [1, 2]
+        assert store["prediction"].values[-1, -1] > 0.5
+        assert float(store["persistence"]) < store["prediction"].values[-1, -1]
+        assert int(store["chosen_rank"]) == 4
+        # two damped rotations driven by noise fill four dimensions
+        assert 2.5 < float(store["two_nearest"]) < 4.5
+        assert int(store["states"]) * int(store["spacing"]) >= TRIALS * FRAMES
         assert np.isnan(store["matrix"].values[0, 0, 2:]).all()
         whole = np.linalg.eigvals(store["matrix"].values[0, 1])
     assert np.sort(np.abs(np.angle(whole)))[-2:] == pytest.approx([0.6, 0.6], abs=0.05)
@@ -205,3 +217,62 @@ def test_the_figure_shows_every_system(fitted, tmp_path):
         label.get_text() for axes in figure.axes for label in axes.get_yticklabels()
     )
     assert "Closest network" in titles
+
+
+def test_the_closest_network_is_listed_with_what_noise_explains(stores, fitted, tmp_path):
+    store = collected(fitted, tmp_path)
+    with open_store(stores["comparison"]) as comparison:
+        rows = closest_rows(store, comparison)
+        intrinsic = [States.of(open_store(path), comparison) for path in fitted]
+    assert [(row["recording"], row["network"]) for row in rows] == [("7", "same"), ("7", "other")]
+    assert rows[0]["closest"] == "yes" and rows[0]["further than the closest"] == 0
+    assert rows[1]["ranked"] == rows[1]["told apart"] == "yes"
+    assert rows[1]["further than the closest"] == pytest.approx(float(store["margin"][0]))
+    assert np.isnan(rows[0]["to other animals"]), "there is one recording only"
+    assert "all others are further by more than the floor" in conclusions(rows)[0]
+    page = closest_html(rows, "angular")
+    assert page.count("<tr>") == 3 and "src=" not in page
+    figure = draw_intrinsic(intrinsic, CHANNELS)
+    figure.draw_without_rendering()
+    labels = " ".join(t.get_text() for axes in figure.axes for t in axes.get_yticklabels())
+    assert "session 7" in labels
+
+
+def test_other_animals_are_told_from_other_sessions(stores, tmp_path):
+    """The distance to recordings of other animals leaves out those of the same one."""
+    copies = []
+    for name, animal in (("8", "mouse"), ("9", "mouse"), ("10", "rat")):
+        path = tmp_path / f"{name}.zarr"
+        with open_store(stores["7"]) as store:
+            dataset = store.load().drop_attrs()
+        dataset.attrs = {"signal": "dff", "specimen_name": animal}
+        noise = np.random.default_rng(int(name)).standard_normal(dataset["dff"].shape)
+        size = 3.0 if animal == "rat" else 0.3
+        dataset["dff"] = dataset["dff"] + (size * noise).astype(np.float32)
+        write_store(path, dataset, RECORDINGS, Provenance("recordings"))
+        copies.append(path)
+    comparison = tmp_path / "comparison.zarr"
+    values = {"frame": FRAME, "time_constant": [np.nan] * 3, "integrated_time": [1.0] * 3}
+    systems = [{"kind": "recording", "name": name} for name in ("8", "9", "10")]
+    write_store(
+        comparison,
+        filled(COMPARISON, values, {"systems": systems}),
+        COMPARISON,
+        Provenance("comparison"),
+    )
+    fits = []
+    for path in copies:
+        fits.append(tmp_path / f"fit_{path.name}")
+        run_step(
+            comparison_dynamics,
+            system=path,
+            comparison=comparison,
+            out=fits[-1],
+            settings=SETTINGS,
+            seed=1,
+        )
+    found = collected(fits, tmp_path)
+    between = found["to_recording"].values
+    np.testing.assert_allclose(found["animal_floor"].values[:2], between[:2, 2])
+    assert found["animal_floor"].values[2] == pytest.approx(np.median(between[2, :2]))
+    assert (found["animal_floor"].values[:2] > between[0, 1]).all()

@@ -11,7 +11,8 @@ import zarr
 from mesomode.errors import DataError
 from mesomode.recordings.own_files import csv_table, read_own
 from mesomode.recordings.settings import RecordingFile, Settings
-from mesomode.recordings.stage import SCHEMA, STIMULI, own_recording, recordings
+from mesomode.recordings.stage import SCHEMA, STIMULI, recordings
+from mesomode.recordings.stage_files import own_recording
 from mesomode.steps import run_step
 from mesomode.store import open_store
 

@@ -9,7 +9,8 @@ import pytest
 
 from mesomode.errors import DataError
 from mesomode.recordings.settings import Settings
-from mesomode.recordings.stage import SCHEMA, STIMULI, recordings, session_table
+from mesomode.recordings.stage import SCHEMA, STIMULI, recordings
+from mesomode.recordings.stage_table import session_table
 from mesomode.steps import run_step
 from mesomode.store import open_store, verify_store
 from tests.recordings.conftest import write_session

@@ -171,7 +171,7 @@ def test_sections_rerun_what_a_reader_expects(sweep, graph):
     """The same in plain words, for the sections that people change most."""
     everything = set(graph)
     fits = {"connectome_voxel", "connectome_model"}
-    after_network = {"network", "dynamics", "comparison", "figure", "summary", "theory"}
+    after_network = {"network", "dynamics", "comparison", "figure", "summary", "theory", "closest"}
 
     def of(section: str) -> set[str]:
         planned = {frozenset(p) for name, p in sweep.items() if name.startswith(f"{section}.")}
@@ -186,9 +186,10 @@ def test_sections_rerun_what_a_reader_expects(sweep, graph):
     assert not fits & of("network")
     assert not {"network", *fits} & of("dynamics")
     assert not {"network", "dynamics", *fits} & of("recordings")
-    dynamics = {f"comparison_{what}" for what in ("dynamics", "distances", "similarity")}
-    figures = {"figure_comparison", "figure_similarity", "summary"}
-    assert of("comparison") == {"comparison", *dynamics, *figures}
+    parts = ("dynamics", "distances", "similarity", "representations")
+    figures = {"figure_comparison", "figure_similarity", "closest_networks", "summary"}
+    figures |= {"figure_representations", "figure_intrinsic_dimension"}
+    assert of("comparison") == {"comparison", *(f"comparison_{part}" for part in parts), *figures}
     assert "comparison" in of("network") & of("dynamics") & of("recordings")
     assert {r.split("_")[0] for r in of("network")} <= after_network
 

@@ -24,7 +24,7 @@ rule own_recording:
         runtime=minutes(10, per_megabyte=0.05),
     params:
         settings=PLAN.own_settings,
-        code=PLAN.code("recordings.own_files"),
+        code=PLAN.code("recordings.stage_files"),
     message:
         "Reading the recording {wildcards.session}"
     conda:
@@ -82,7 +82,7 @@ rule session_table:
         mem_mb=megabytes(600),
         runtime=minutes(5),
     params:
-        code=PLAN.code("recordings"),
+        code=PLAN.code("recordings.stage_table"),
     message:
         "Listing the sessions"
     conda:

@@ -3,6 +3,7 @@
 PARTS = range(config["comparison"]["distance_jobs"])
 
 TARGETS += [f"{RUN}/comparison.zarr", f"{RUN}/comparison/similarity.zarr"]
+TARGETS += [f"{RUN}/comparison/representations.zarr"]
 
 
 rule comparison:
@@ -115,3 +116,30 @@ rule comparison_similarity:
         "mesomode comparison-similarity --out {output.store}"
         " $(printf -- '--systems %s ' {input.systems})"
         " $(printf -- '--distances %s ' {input.distances}) --log {log}"
+
+
+rule comparison_representations:
+    input:
+        recordings=session_stores,
+    output:
+        store=directory(f"{RUN}/comparison/representations.zarr"),
+    log:
+        f"{RUN}/logs/comparison_representations.log",
+    benchmark:
+        f"{RUN}/benchmarks/comparison_representations.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(800, per_input=8),
+        runtime=minutes(10, per_megabyte=0.5),
+    params:
+        settings=PLAN.settings("comparison"),
+        seed=SEED,
+        code=PLAN.code("comparison.stage_representations"),
+    message:
+        "Comparing what populations make of stimuli"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode comparison-representations --out {output.store}"
+        " $(for store in {input.recordings}; do echo --recordings $store; done)"
+        " --settings {params.settings:q} --seed {params.seed} --log {log}"

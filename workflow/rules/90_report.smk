@@ -18,6 +18,7 @@ if CONNECTOMES:
     TARGETS += [f"{RUN}/figures/source_sweep.gif"]
 FIGURES += [*TRUTH, *VALIDATION, *(["ranks"] if CONNECTOMES and RANKS else [])]
 
+FIGURES += ["representations", "intrinsic_dimension"]
 FIGURES += ["chaos", *BY_SIZE, *BY_RANK]
 # several connectomes beside each other
 CONNECTOMES_TABLE = ["connectomes"] if OTHERS else []
@@ -29,6 +30,7 @@ TARGETS += expand(f"{RUN}/figures/{{name}}.{{suffix}}", name=FIGURES, suffix=["p
 TARGETS += [session_figures]
 TARGETS += [f"{RUN}/summary.csv", f"{RUN}/summary.html"]
 TARGETS += [f"{RUN}/dynamics/table.csv", f"{RUN}/dynamics/table.html"]
+TARGETS += [f"{RUN}/comparison/closest.csv", f"{RUN}/comparison/closest.html"]
 
 
 rule figure_atlas:
@@ -765,6 +767,103 @@ rule figure_similarity:
         "mesomode figure-similarity --similarity {input.similarity}"
         " --png {output.png} --svg {output.svg}"
         " --settings {params.settings:q} --log {log}"
+
+
+rule figure_representations:
+    input:
+        representations=f"{RUN}/comparison/representations.zarr",
+    output:
+        png=report(
+            f"{RUN}/figures/representations.png",
+            caption="../report/representations.rst",
+            category="7 Comparison",
+            labels={"figure": "Representations"},
+        ),
+        svg=f"{RUN}/figures/representations.svg",
+    log:
+        f"{RUN}/logs/figure_representations.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_representations.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report.stage_comparison"),
+    message:
+        "Drawing the representations"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-representations --representations {input.representations}"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule figure_intrinsic_dimension:
+    input:
+        systems=system_stores,
+        comparison=f"{RUN}/comparison.zarr",
+    output:
+        png=report(
+            f"{RUN}/figures/intrinsic_dimension.png",
+            caption="../report/intrinsic_dimension.rst",
+            category="7 Comparison",
+            labels={"figure": "Intrinsic dimension"},
+        ),
+        svg=f"{RUN}/figures/intrinsic_dimension.svg",
+    log:
+        f"{RUN}/logs/figure_intrinsic_dimension.log",
+    benchmark:
+        f"{RUN}/benchmarks/figure_intrinsic_dimension.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        settings=PLAN.settings("report"),
+        code=PLAN.code("report.stage_comparison"),
+    message:
+        "Drawing the intrinsic dimension"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode figure-intrinsic-dimension --comparison {input.comparison}"
+        " $(printf -- '--systems %s ' {input.systems})"
+        " --png {output.png} --svg {output.svg}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule closest_networks:
+    input:
+        similarity=f"{RUN}/comparison/similarity.zarr",
+        comparison=f"{RUN}/comparison.zarr",
+    output:
+        csv=f"{RUN}/comparison/closest.csv",
+        html=report(
+            f"{RUN}/comparison/closest.html",
+            caption="../report/closest.rst",
+            category="7 Comparison",
+            labels={"figure": "Closest networks (table)"},
+        ),
+    log:
+        f"{RUN}/logs/closest_networks.log",
+    benchmark:
+        f"{RUN}/benchmarks/closest_networks.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(600),
+        runtime=minutes(5),
+    params:
+        code=PLAN.code("report.stage_comparison"),
+    message:
+        "Listing the networks by their distance to the recordings"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode closest-networks --similarity {input.similarity}"
+        " --comparison {input.comparison} --csv {output.csv} --html {output.html} --log {log}"
 
 
 rule summary:

@@ -9,6 +9,9 @@ _PLACES = {
     "dynamical_distances": "dynamical_similarity",
     "fit_delay_dynamics": "dynamic_mode_decomposition",
     "fit_dynamics": "dynamic_mode_decomposition",
+    "fit_input_dynamics": "input_dynamics",
+    "identify_input_dynamics": "input_dynamics",
+    "input_dynamical_distance": "input_dynamics",
 }
 
 __all__ = [
@@ -18,6 +21,9 @@ __all__ = [
     "dynamical_distances",
     "fit_delay_dynamics",
     "fit_dynamics",
+    "fit_input_dynamics",
+    "identify_input_dynamics",
+    "input_dynamical_distance",
 ]
 
 

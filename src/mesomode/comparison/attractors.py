@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 ATTRACTORS = ("bistable", "line", "point")
+PULSE = 100
+"""Steps in which a bump is made."""
 
 
 def attractor_trials(
@@ -98,10 +100,10 @@ def ring_trials(
     neurons: int = 100,
     length: int = 60,
     cut: float = 0.0,
-    drive: float = 2.0,
+    drive: float | np.ndarray = 2.0,
     steps: int = 2000,
     noise: float = 0.01,
-    settle: int = 200,
+    settle: int = 1200,
 ) -> np.ndarray:
     """Simulate the moving bump of a ring network, which may be cut open to a line.
 
@@ -121,14 +123,15 @@ def ring_trials(
     cut : float
         0: a ring; above: part of the ring, as a fraction of ``length``, that is left out, so that
         it is a line; 1: its ends do not see each other.
-    drive : float
-        Speed at which the bump is asked to move, about 1 for a tenth of the resting input.
+    drive : float, or float array (trial, settle + steps)
+        Speed at which the bump is asked to move, about 1 for a tenth of the resting input. On a
+        line the bump of a constant drive rests at an end: use `reversing_drive`.
     steps : int
         Samples of each trial, half a unit of time apart; time constant 10.
     noise : float
         Standard deviation of the input noise.
     settle : int
-        Steps before the first sample.
+        Steps before the first sample, more than the 100 in which the bump is made.
 
     Returns
     -------
@@ -147,19 +150,56 @@ def ring_trials(
     right = np.roll(quadrant, shift, 0)[:neurons, :neurons]
     weights = np.block([[left, right], [left, right]]).T
     side = np.repeat([-0.1, 0.1], neurons)
-    resting = 1 + drive * side
+    driven = np.broadcast_to(drive, (trials, settle + steps))
 
     state = 0.1 * generator.random((trials, 2 * neurons))
     pulse = np.zeros_like(state)
     places = generator.integers(neurons, size=trials)
     pulse[np.arange(trials), places] = pulse[np.arange(trials), neurons + places] = 1.0
     result = np.empty((trials, steps, neurons))
-    for time in range(-1000 - settle, steps):
-        if time < -900 - settle:
+    for time in range(settle + steps):
+        if time < PULSE:
             state = state + pulse
+        resting = 1 + driven[:, time, None] * side
         inputs = np.maximum(state, 0) @ weights + resting
         random = noise * generator.standard_normal(state.shape)
         state = state + step * (inputs - state + random)
-        if time >= 0:
-            result[:, time] = state[:, neurons:]
+        if time >= settle:
+            result[:, time - settle] = state[:, neurons:]
     return result
+
+
+def reversing_drive(
+    trials: int,
+    steps: int,
+    generator: np.random.Generator,
+    *,
+    magnitude: float = 1.0,
+    noise: float = 0.5,
+    shortest: int = 100,
+    longest: int = 1000,
+) -> np.ndarray:
+    """Draw a drive that changes its sign at random times (Ostrow et al. 2023, Fig. 4).
+
+    Parameters
+    ----------
+    trials, steps : int
+    generator : numpy Generator
+    magnitude : float
+        Size of the drive.
+    noise : float
+        Standard deviation of what is added in each step.
+    shortest, longest : int
+        Steps between changes of the sign.
+
+    Returns
+    -------
+    float64 array (trial, step)
+    """
+    sign = np.ones((trials, steps))
+    for row in sign:
+        change = 0
+        while change < steps:
+            change += int(generator.integers(shortest, longest))
+            row[change:] *= -1
+    return magnitude * sign + noise * generator.standard_normal(sign.shape)

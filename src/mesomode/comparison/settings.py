@@ -44,3 +44,27 @@ class Settings(SettingsBase):
 
     distance_jobs: int = Field(default=1, ge=1, le=1000)
     """Jobs that share the pairs of systems, 1 to 1,000; a cluster can spread them."""
+
+    representation_stimuli: tuple[str, ...] = (
+        "drifting_gratings",
+        "static_gratings",
+        "natural_scenes",
+        "natural_movie_one",
+        "natural_movie_two",
+        "natural_movie_three",
+    )
+    """Stimuli by whose conditions the representations of recordings are compared, where two were
+    shown the same. Add 'trials' if the conditions of recordings of your own mean the same in all
+    of them."""
+
+    representation_clip_s: float = Field(default=0.25, gt=0, le=30)
+    """Length of the clips of a movie that are conditions of representations, above 0, at most
+    30 s."""
+
+    shuffles: int = Field(default=50, ge=2, le=10000)
+    """Random orders of the images for the chance level of similarities, and random halves of the
+    trials for noise ceilings, 2 to 10,000."""
+
+    bootstraps: int = Field(default=200, ge=2, le=100000)
+    """Draws of the units for the uncertainty of the layer that a population resembles most, 2 to
+    100,000."""

@@ -120,21 +120,6 @@ def blocks(signal: np.ndarray, frames: int) -> np.ndarray:
     return signal[: count * frames].reshape(count, frames, signal.shape[1])
 
 
-def halves(trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two halves that share slow changes evenly: every other trial.
-
-    Raises
-    ------
-    DataError
-        There is one trial only.
-    """
-    if len(trials) < 2:
-        raise DataError(
-            "one trial cannot be halved", remedy="use shorter trials (comparison.trial_s)"
-        )
-    return trials[0::2], trials[1::2]
-
-
 def phase_randomised(trials: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Surrogates with the power spectrum of each channel, but no relation between channels.
 

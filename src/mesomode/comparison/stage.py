@@ -33,6 +33,8 @@ SCHEMA = Schema(
                 "participation_ratio_plain": "of the sample covariance, biased low",
                 "participation_ratio_per_unit": "unbiased dimension as a fraction of the units",
                 "participation_ratio_common": "dimension of common_units random units",
+                "components_90": "principal components that hold 90 % of the variance",
+                "components_95": "principal components that hold 95 % of the variance",
                 "noise_fraction": "part of the variance independent from frame to frame",
             }.items()
         },
@@ -121,6 +123,7 @@ def comparison(
     import xarray as xr
 
     from mesomode.comparison import timescales
+    from mesomode.comparison.dimension import components_for
     from mesomode.comparison.systems import (
         KINDS,
         common_frame,
@@ -152,6 +155,8 @@ def comparison(
             participation_ratio_plain=system.plain,
             participation_ratio_per_unit=system.participation_ratio / system.units,
             participation_ratio_common=system.dimension_of(common),
+            components_90=components_for(system.eigenvalues, 0.9),
+            components_95=components_for(system.eigenvalues, 0.95),
             noise_fraction=noise,
             participation_ratio_subset=[system.dimension_of(int(size)) for size in sizes],
             variance_explained=cumulative_variance(system.eigenvalues, MODES),

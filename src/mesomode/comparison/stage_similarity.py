@@ -32,12 +32,37 @@ DYNAMICS_SCHEMA = Schema(
         "singular_value": Variable(
             ("copy", "coordinate"), "float64", "1", "of the delay windows, largest first"
         ),
+        "tried_delays": Variable(("delay",), "int64", "1", "frames in a window"),
         "prediction": Variable(
-            ("rank",),
+            ("delay", "rank"),
             "float64",
             "1",
-            "R² of one-step predictions of trials that the fit did not see",
+            "R² of one-step predictions of trials that the fit did not see; NaN: no such rank",
         ),
+        "persistence": Variable(
+            (), "float64", "1", "R² of the prediction that the next frame is like the last"
+        ),
+        "chosen_delays": Variable(
+            (), "int64", "1", "fewest frames in a window that predict as well as the best"
+        ),
+        "chosen_rank": Variable((), "int64", "1", "least rank that predicts as well as the best"),
+        "states": Variable((), "int64", "1", "states whose intrinsic dimension is measured"),
+        "spacing": Variable((), "int64", "1", "frames between two of them"),
+        **{
+            name: Variable((), "float64", "1", f"{meaning} of these states; NaN: too few")
+            for name, meaning in {
+                "two_nearest": "TwoNN dimension",
+                "two_nearest_low": "its lower limit, 95 %, without its bias,",
+                "two_nearest_high": "its upper limit",
+                "two_nearest_slope": "rise of it for twice as many, relative,",
+                "two_nearest_shuffled": "TwoNN dimension, channels shuffled apart,",
+                "levina_bickel": "Levina-Bickel dimension",
+                "local_components": "components for 95 % of the variance in neighbourhoods",
+                "participation_ratio": "participation ratio",
+            }.items()
+        },
+        "scale_states": Variable(("scale",), "float64", "1", "states kept; NaN: too few"),
+        "scale_dimension": Variable(("scale",), "float64", "1", "TwoNN dimension of so many"),
         "frame": Variable((), "float64", "s", "length of a frame, the same for all systems"),
         "time_constant": Variable(
             (), "float64", "s", "time constant given to a network; NaN: recording"
@@ -69,6 +94,12 @@ SIMILARITY_SCHEMA = Schema(
         "rank": Variable((), "int64", "1", "number of modes compared"),
         "floor": Variable(
             ("recording",), "float64", "1", "distance between the halves of the recording"
+        ),
+        "animal_floor": Variable(
+            ("recording",),
+            "float64",
+            "1",
+            "median distance to recordings of other animals; NaN: there are none",
         ),
         "network_floor": Variable(
             ("network",), "float64", "1", "distance between the halves of the network's trials"
@@ -129,18 +160,35 @@ def comparison_dynamics(
     import numpy as np
     import xarray as xr
 
-    from mesomode.comparison.dynamic_mode_decomposition import RankWarning, fit_delay_dynamics
-    from mesomode.comparison.prediction import held_out_scores
-    from mesomode.comparison.signals import halves, phase_randomised, shuffled
+    from mesomode.comparison.dynamic_mode_decomposition import (
+        RankWarning,
+        fit_delay_dynamics,
+        halves,
+    )
+    from mesomode.comparison.dynamics_quality import select_delays_and_rank
+    from mesomode.comparison.signals import phase_randomised, shuffled
+    from mesomode.comparison.state_dimension import apart, state_dimension
+    from mesomode.errors import DataError
     from mesomode.seeds import generator
 
     with open_store(comparison) as store:
         frame = float(store["frame"])
         listed = [(entry["kind"], entry["name"]) for entry in store.attrs["systems"]]
-        constants = store["time_constant"].values
-    kind, name, trials = _trials(system, settings, frame, dict(zip(listed, constants, strict=True)))
+        constants = dict(zip(listed, store["time_constant"].values.tolist(), strict=True))
+        correlated = dict(zip(listed, store["integrated_time"].values.tolist(), strict=True))
+    kind, name, animal, trials = _trials(system, settings, frame, constants)
+    scale = 1.0 if kind == "recording" else constants[kind, name]
     delays = max(1, round(settings.window_s / frame))
-    one, two = halves(trials)
+    one, two = ([trial for part in half for trial in part] for half in halves([trials], delays + 1))
+    if not one or not two:
+        raise DataError(
+            f"the trials of {name} cannot be halved",
+            where=system,
+            why=f"there are {len(trials)} of {trials.shape[1]} frames; each half needs one of "
+            f"{delays + 1}",
+            remedy="use shorter trials (comparison.trial_s) or windows (comparison.window_s)",
+        )
+    copies: dict[str, np.ndarray | list[np.ndarray]]
     copies = {"whole": trials, "first_half": one, "second_half": two}
     if kind == "recording":
         draw = generator(seed, "comparison", f"surrogates of {name}")
@@ -157,25 +205,47 @@ def comparison_dynamics(
                 matrices[place, index, :rank, :rank] = fitted.matrix
             signal.append(min(fitted.signal_rank, max(ranks)))
             values.append(fitted.singular_values)
-    scores = held_out_scores(one, two, delays, ranks)
+    tried = sorted({1, max(1, delays // 2), delays})
+    selected = select_delays_and_rank(trials, tried, ranks, folds=max(2, min(5, len(trials))))
+    states, spacing = apart(trials, correlated[kind, name] * scale / frame)
+    draw = generator(seed, "comparison", f"states of {name}")
+    dimensions = state_dimension(states, draw)
+    scores = 1 - selected.error.mean(axis=0)
     dataset = xr.Dataset(
         {
             "matrix": (("copy", "rank", "mode", "mode_from"), matrices),
             "signal_rank": ("copy", np.array(signal, np.int64)),
             "singular_value": (("copy", "coordinate"), np.array(values)),
-            "prediction": ("rank", scores),
+            "tried_delays": ("delay", np.array(tried, np.int64)),
+            "prediction": (("delay", "rank"), scores),
+            "persistence": ((), 1 - float(selected.persistence.mean())),
+            "chosen_delays": ((), np.int64(selected.chosen[0])),
+            "chosen_rank": ((), np.int64(selected.chosen[1])),
+            "states": ((), np.int64(len(states))),
+            "spacing": ((), np.int64(spacing)),
+            **{
+                key: (("scale",) * value.ndim, np.asarray(value, np.float64))
+                for key, value in dimensions.items()
+            },
             "frame": ((), frame),
-            "time_constant": ((), float(dict(zip(listed, constants, strict=True))[kind, name])),
+            "time_constant": ((), constants[kind, name]),
         },
         coords={
             "rank": np.array(ranks, np.int64),
             "copy": ("copy", np.array([COPIES.index(copy) for copy in copies], np.int8)),
         },
-        attrs={"system": name, "kind": kind, "delays": delays, "trials": len(trials)},
+        attrs={
+            "system": name,
+            "kind": kind,
+            "animal": animal,
+            "delays": delays,
+            "trials": len(trials),
+        },
     )
     logger.info(
-        "%s %s: %d trials of %d frames of %.3g s, %d channels, %d delays; %d modes are signal, "
-        "R² of held-out predictions %.3f at rank %d",
+        "%s %s: %d trials of %d frames of %.3g s, %d channels, %d delays; %d modes are signal; "
+        "R² of held-out predictions %.3f at rank %d (nothing changes: %.3f), as good from rank %d "
+        "and %d delays on; TwoNN dimension of %d states %.3g, of shuffled channels %.3g",
         kind,
         name,
         *trials.shape[:2],
@@ -183,8 +253,13 @@ def comparison_dynamics(
         trials.shape[2],
         delays,
         signal[0],
-        scores[-1],
+        scores[-1, -1],
         ranks[-1],
+        dataset["persistence"],
+        *selected.chosen[::-1],
+        len(states),
+        dimensions["two_nearest"],
+        dimensions["two_nearest_shuffled"],
     )
     write_store(out, dataset, DYNAMICS_SCHEMA, provenance)
 
@@ -273,21 +348,23 @@ def comparison_similarity(
     import numpy as np
     import xarray as xr
 
+    from mesomode.comparison.dynamical_similarity import distance_matrix
     from mesomode.comparison.signals import classical_scaling
 
     items = _items(systems)
-    count = len(items)
-    distance, lower = np.zeros((count, count)), np.zeros((count, count))
-    seen = np.eye(count, dtype=bool)
     rank, metric = 0, ""
+    parts: dict[str, list[np.ndarray]] = {}
     for path in distances:
         with open_store(path) as store:
-            first, second = store["first"].values, store["second"].values
             rank, metric = int(store["rank"]), store.attrs["metric"]
-            for matrix, name in ((distance, "distance"), (lower, "lower_bound")):
-                matrix[first, second] = matrix[second, first] = store[name].values
-            seen[first, second] = seen[second, first] = True
-    _need_all(seen, distances)
+            for key in ("first", "second", "distance", "lower_bound"):
+                parts.setdefault(key, []).append(store[key].values)
+    values = {key: np.concatenate(arrays) for key, arrays in parts.items()}
+    pairs = np.stack([values["first"], values["second"]], axis=1)
+    distance, lower = (
+        distance_matrix(len(items), pairs, values[key]) for key in ("distance", "lower_bound")
+    )
+    _need_all(np.isfinite(distance), distances)
     points = classical_scaling(distance)
     between = np.linalg.norm(points[:, None] - points[None], axis=2)
     total = float(np.sum(distance**2))
@@ -295,6 +372,10 @@ def comparison_similarity(
     names = [(item["kind"], item["name"]) for item in items if item["copy"] == "whole"]
     recordings = [name for name in names if name[0] == "recording"]
     networks = [name for name in names if name[0] == "network"]
+    animal = {(i["kind"], i["name"]): i["animal"] for i in items}
+    strangers = np.array(
+        [[animal[one] != animal[two] for two in recordings] for one in recordings], dtype=bool
+    ).reshape(len(recordings), len(recordings))
 
     def apart(one: list[tuple[str, str]], copy: str, two: list[tuple[str, str]]) -> np.ndarray:
         rows = [place[(*name, "whole")] for name in one]
@@ -310,6 +391,11 @@ def comparison_similarity(
     if len(networks) > 1:
         margin = ordered[:, 1] - ordered[:, 0]
     surrogates = [np.diagonal(apart(recordings, copy, recordings)) for copy in COPIES[3:]]
+    to_recording = apart(recordings, "whole", recordings)
+    others = np.array(
+        [np.median(row[other]) if other.any() else np.nan
+         for row, other in zip(to_recording, strangers, strict=True)]
+    )  # fmt: skip
     closest = to_network.argmin(axis=1) if networks else np.full(len(recordings), -1)
     dataset = xr.Dataset(
         {
@@ -327,14 +413,15 @@ def comparison_similarity(
             "network_floor": ("network", floors(networks)),
             "to_network": (("recording", "network"), to_network),
             "to_surrogate": (("recording", "surrogate"), np.array(surrogates).T.reshape(-1, 2)),
-            "to_recording": (
-                ("recording", "recording_to"),
-                apart(recordings, "whole", recordings),
-            ),
+            "to_recording": (("recording", "recording_to"), to_recording),
+            "animal_floor": ("recording", others),
             "closest": ("recording", closest.astype(np.int64)),
             "margin": ("recording", margin),
         },
-        attrs={"systems": [{"kind": k, "name": n} for k, n in names], "metric": metric},
+        attrs={
+            "systems": [{"kind": k, "name": n, "animal": animal[k, n]} for k, n in names],
+            "metric": metric,
+        },
     )
     for row, (_, name) in enumerate(recordings):
         if networks:
@@ -353,8 +440,8 @@ def comparison_similarity(
 
 def _trials(
     path: Path, settings: Settings, frame: float, constants: dict[tuple[str, str], float]
-) -> tuple[str, str, np.ndarray]:
-    """Kind, name, and trials (trial, frame, channel) of a system."""
+) -> tuple[str, str, str, np.ndarray]:
+    """Kind, name, animal, and trials (trial, frame, channel) of a system."""
     import numpy as np
 
     from mesomode.comparison.signals import averaged, blocks, principal_components
@@ -368,11 +455,12 @@ def _trials(
             binned = averaged(activity, float(np.median(np.diff(times))), frame)
             whole = np.isfinite(binned).all(axis=1)
             components = principal_components(binned[whole], settings.components)
-            return "recording", name, blocks(components, round(settings.trial_s / frame))
+            animal = str(store.attrs.get("specimen_name") or name)
+            return "recording", name, animal, blocks(components, round(settings.trial_s / frame))
         name = str(store.attrs["variant"])
         projection = store["projection"].values[:, :, : settings.components]
         step_s = float(store["time"][1] - store["time"][0]) * constants["network", name]
-        return "network", name, averaged(projection, step_s, max(frame, step_s))
+        return "network", name, "", averaged(projection, step_s, max(frame, step_s))
 
 
 def _items(paths: list[Path]) -> list[dict[str, Any]]:
@@ -389,6 +477,7 @@ def _items(paths: list[Path]) -> list[dict[str, Any]]:
                 {
                     "kind": str(store.attrs["kind"]),
                     "name": str(store.attrs["system"]),
+                    "animal": str(store.attrs["animal"]),
                     "copy": COPIES[code],
                     "signal_rank": int(store["signal_rank"][place]),
                     "matrices": {int(r): matrix[place, k, :r, :r] for k, r in enumerate(ranks)},

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mesomode.recordings.schemas import (
-    COLUMNS,
-    FIELDS,
-    SCHEMA,
-    SHOWN,
-    SIGNALS,
-    STIMULI,
-    WITH_IMAGES,
-)
-from mesomode.recordings.settings import RecordingFile, Settings
+from mesomode.recordings.schemas import COLUMNS, FIELDS, SCHEMA, SHOWN, SIGNALS, STIMULI
+from mesomode.recordings.settings import Settings
+from mesomode.recordings.stage_files import read_session
 from mesomode.steps import Input, Output, Provenance, logger, step
 from mesomode.store import write_store
 
 if TYPE_CHECKING:
-    import numpy as np
     import xarray as xr
 
-PUPIL = ("pupil_size", "pupil_location", "pupil_location_spherical")
 PAUSE_S = 5.0
 """Pauses between presentations up to this long belong to the epoch of the stimulus."""
 
@@ -63,7 +53,7 @@ def recordings(
     from mesomode.recordings.frames import check_even, frame_period
     from mesomode.recordings.trials import presentations
 
-    session = _read_session(raw)
+    session = read_session(raw)
     chosen = _signal(session, settings, raw)
     period = frame_period(session["time"])
     check_even(session["time"], raw)
@@ -91,248 +81,9 @@ def recordings(
     _tell(dataset, settings)
 
 
-@step
-def own_recording(*, file: Input, out: Output, settings: RecordingFile) -> None:
-    """Read a recording of one's own into a neutral HDF5 file, as the readers of sessions do.
-
-    Parameters
-    ----------
-    file : Path
-        HDF5, npz, zarr or NWB 2.
-    out : Path
-        ``<name>.h5``.
-    settings : RecordingFile
-        The entry of `recordings.files`; its path is not used.
-
-    Raises
-    ------
-    DataError
-        The file lacks what is needed, or its parts do not fit together.
-    """
-    from mesomode.errors import DataError
-    from mesomode.fetch.neutral import Unreadable, write_session
-    from mesomode.files import atomic_file
-    from mesomode.hdf5 import careful_file
-    from mesomode.recordings.own_files import read_own
-
-    own = read_own(
-        file,
-        kind=settings.kind,
-        names=settings.names,
-        transposed=settings.transposed,
-        period_s=settings.period_s,
-        tables={name: Path(table) for name, table in settings.tables.items()},
-        presentation_s=settings.presentation_s,
-    )
-    for name in [name for name in own.stimuli if name not in STIMULI]:
-        del own.stimuli[name]
-        own.said.append(
-            f"the stimulus {name} is not known and left out; to analyse it, call it trials"
-        )
-    for line in own.said:
-        logger.warning("%s", line)
-    try:
-        with atomic_file(out) as temporary, careful_file(temporary) as target:
-            write_session(
-                target,
-                source="own",
-                reader="own",
-                metadata={"own_file": file.name, "own_citation": settings.citation or None},
-                cell_specimen_ids=own.unit,
-                roi_ids=own.unit,
-                timestamps=own.time,
-                traces={name: partial(_rows, table.T) for name, table in own.signals.items()},
-                running_speed=own.running_speed,
-                stimuli=own.stimuli,
-                say=logger.info,
-                pupil={} if own.pupil_size is None else {"pupil_size": (own.time, own.pupil_size)},
-                templates={
-                    name: (images.shape, partial(_rows, images))
-                    for name, images in own.templates.items()
-                },
-                templates_from=file.name,
-                pieces=own.pieces,
-            )
-    except Unreadable as error:
-        raise DataError(**error.parts) from error
-
-
-@step
-def session_table(*, manifest: Input, recordings: list[Input], out: Output) -> None:
-    """List the sessions that were kept, with what they have, and those left out, with reasons.
-
-    Parameters
-    ----------
-    manifest : Path
-        ``recordings.json`` of the raw data.
-    recordings : list of Path
-        ``recordings/<session>.zarr``.
-    out : Path
-        ``recordings/sessions.csv``: a row a session, those kept first.
-    """
-    import csv
-
-    from mesomode.files import atomic_file, read_json
-    from mesomode.store import open_store
-
-    rows = []
-    for path in recordings:
-        with open_store(path) as store:
-            rows.append(_facts(path.stem, store))
-    kept = {str(row["session"]) for row in rows}
-    for judged in read_json(manifest).get("judged", ()):
-        if str(judged["experiment_id"]) not in kept:
-            rows.append(
-                {
-                    "session": judged["experiment_id"],
-                    "kept": "no",
-                    "reason": judged["reason"],
-                    "session_type": judged["session_type"],
-                    "area": judged["area"],
-                    "depth_um": judged["depth_um"],
-                    "line": " ".join(judged["lines"]),
-                }
-            )
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with atomic_file(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
-    logger.info("%d sessions kept, %d left out", len(kept), len(rows) - len(kept))
-
-
-def _facts(name: str, store: xr.Dataset) -> dict[str, Any]:
-    """A row of the table of sessions: what a store has and lacks."""
-    import numpy as np
-
-    from mesomode.recordings.variability import medians
-
-    about = store.attrs
-    status = store["unit_status"].values
-    significance = about["mesomode"]["settings"]["significance"]
-    lost = [f"{np.sum(status == n)} units with {why}" for n, why in ((1, "gaps"), (2, "no change"))
-            if np.any(status == n)]  # fmt: skip
-    lacks = [*about["absent"], *about["stimuli_absent"]]
-    row = {
-        "session": name,
-        "kept": "yes",
-        "reason": "; ".join(lost),
-        "session_type": about.get("session_type", ""),
-        "area": about.get("targeted_structure", ""),
-        "depth_um": about.get("imaging_depth_um", ""),
-        "line": about.get("cre_line", ""),
-        "file": about.get("own_file", ""),
-        "units": len(status),
-        "units_used": int(np.sum(status == 0)),
-        "minutes": round(float(np.ptp(store["time"].values)) / 60, 2),
-        "period_s": round(float(about["frame_period_s"]), 5),
-        "signal": about["signal"],
-        "lacks": " ".join(lacks),
-        "dimension": _short(store["participation_ratio"]),
-        "half_width_s": _short(store["half_width"]),
-    }
-    for place, code in enumerate(store["tested_stimulus"].values):
-        stimulus = STIMULI[code]
-        tuned = store["tuning_p_value"].values[place] < significance
-        row[f"{stimulus}_tuned"] = _short(store["tuned_fraction"][place])
-        for measure in ("reliability", "noise_ceiling"):
-            value = medians(store[measure].values[place], tuned)
-            row[f"{stimulus}_{measure}"] = _short(value)
-    return row
-
-
-def _short(value: Any) -> str:
-    """Four digits of a number; empty where it is not known."""
-    return "" if value != value else f"{float(value):.4g}"
-
-
-def _rows(table: np.ndarray, first: int, last: int) -> np.ndarray:
-    return table[first:last]
-
-
-def _read_session(raw: Path) -> dict[str, Any]:
-    """Read a reader's session file and check that its parts fit together."""
-    import json
-
-    import h5py
-    import numpy as np
-
-    from mesomode.citations import data_terms
-    from mesomode.errors import DataError
-    from mesomode.recordings.frames import onto_frames
-
-    with h5py.File(raw, "r") as file:
-        session: dict[str, Any] = {
-            "time": file["timestamps"][:],
-            "unit": file["cell_specimen_ids"][:],
-            "roi": file["roi_ids"][:],
-            "stimuli": {
-                name: {column: group[column][:] for column in group}
-                for name, group in file["stimulus"].items()
-            },
-            "pieces": file["pieces"][:].tolist() if "pieces" in file else None,
-            "metrics": sorted(file.get("metrics", ())),
-            "templates": {},
-        }
-        for name in (*SIGNALS, "running_speed"):
-            if name in file:
-                session[name] = file[name][:]
-        for name in PUPIL:
-            if name in file:
-                values, times = file[f"{name}/values"][:], file[f"{name}/time"][:]
-                session[name] = onto_frames(values, times, session["time"])
-        if "regions" in file:
-            session["region"] = file["regions"][:]
-        if session["metrics"]:
-            columns = [file[f"metrics/{name}"][:] for name in session["metrics"]]
-            session["metric"] = np.column_stack(columns)
-        for name, images in file.get("template", {}).items():
-            about = {key: _plain(value) for key, value in images.attrs.items()}
-            session["templates"][name] = about
-            if images.dtype == np.uint8 and name in WITH_IMAGES:
-                session[f"template_{name}"] = images[:]
-            else:
-                logger.info("the images of %s are not kept, only where they are", name)
-        attributes = {key: _plain(value) for key, value in file.attrs.items()}
-    said = json.loads(attributes.pop("absent", "[]"))
-    missing = [n for n in (*SIGNALS, "running_speed", *PUPIL) if n not in session]
-    session["absent"] = list(dict.fromkeys([*missing, *said]))
-    if session["absent"]:
-        logger.info("the session has no %s", ", ".join(session["absent"]).replace("_", " "))
-    frames, units = len(session["time"]), len(session["unit"])
-    expected = {"dff": (frames, units), "events": (frames, units), "running_speed": (frames,)}
-    wrong = [
-        f"{name} has shape {session[name].shape} instead of {shape}"
-        for name, shape in expected.items()
-        if name in session and session[name].shape != shape
-    ]
-    unknown = [name for name in session["stimuli"] if name not in STIMULI]
-    if wrong or unknown or not units:
-        raise DataError(
-            "the session's parts do not fit together",
-            where=raw,
-            why="; ".join(
-                [*wrong, *(f"unknown stimulus {name!r}" for name in unknown)] or ["it has no unit"]
-            ),
-            remedy="read the session again; if it persists, leave it out",
-        )
-    unmatched = session["unit"] <= 0
-    session["unit"] = np.where(unmatched, -1 - np.arange(units), session["unit"])
-    terms = data_terms(str(attributes["source"]))
-    if attributes.get("own_citation"):
-        terms["data_citation"] = str(attributes.pop("own_citation"))
-    session["attributes"] = attributes | terms
-    return session
-
-
 def _identity(session: dict[str, Any], raw: Path) -> str:
     """Id of the session, or the name of the file for a recording of one's own."""
     return str(session["attributes"].get("experiment_id", raw.stem))
-
-
-def _plain(value: Any) -> Any:
-    """An attribute of HDF5 as JSON has it."""
-    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _signal(session: dict[str, Any], settings: Settings, raw: Path) -> str:

@@ -23,6 +23,12 @@ COPY_WORDS = {
     "shuffled": "shuffled",
 }
 MARKERS = dict(zip(COPY_WORDS, "o<>sX", strict=True))
+MOST_LABELLED = 60
+"""Items above which halves and surrogates have no label of their own in the matrix."""
+
+MOST_TOLD = 4
+"""Recordings whose closest network is told in words; the table has all."""
+
 UNITS = {"angular": "rad", "euclidean": "1", "wasserstein": "1"}
 
 
@@ -60,8 +66,10 @@ def draw_similarity(store: xr.Dataset, copies: tuple[str, ...]) -> Figure:
         f"{counted(len(networks), 'network')}"
     )
     rows = max(len(recordings), 1)
-    figure = new_figure(12.0, 6.0 + 1.1 * rows, title)
-    grid = figure.add_gridspec(2, 2, height_ratios=(5.0, 0.9 + 0.9 * rows))
+    each = 0.9 if rows <= MOST_TOLD else 0.4
+    told = 0.15 * min(rows, MOST_TOLD)
+    figure = new_figure(12.0, 6.2 + told + each * rows, title)
+    grid = figure.add_gridspec(2, 2, height_ratios=(5.0, 0.9 + each * rows))
     unit = UNITS[store.attrs["metric"]]
     _matrix(figure.add_subplot(grid[0, 0]), store["distance"].values, of, kind, names, unit)
     _map(figure.add_subplot(grid[0, 1]), store, of, kind, names, colours)
@@ -84,7 +92,7 @@ def _matrix(
         axes.axvline(start - 0.5, color="white", lw=1)
     ticks = range(len(of))
     labels = [
-        names[system] if copy == "whole" else COPY_WORDS[copy]
+        names[system] if copy == "whole" else COPY_WORDS[copy] * (len(of) <= MOST_LABELLED)
         for system, copy in zip(of, kind, strict=True)
     ]
     axes.set_yticks(ticks, labels, fontsize=7)
@@ -104,6 +112,7 @@ def _map(
     colours: list[str],
 ) -> None:
     points = store["map"].values
+    middle = np.median([y for (_, y), copy in zip(points, kind, strict=True) if copy == "whole"])
     for place, (x, y) in enumerate(points):
         whole = kind[place] == "whole"
         axes.plot(
@@ -116,7 +125,11 @@ def _map(
         )
         if whole:
             axes.annotate(
-                names[of[place]], (x, y), xytext=(6, 5), textcoords="offset points", fontsize=8
+                names[of[place]],
+                (x, y),
+                xytext=(6, 6 if y >= middle else -13),  # away from the others
+                textcoords="offset points",
+                fontsize=8,
             )
     for copy in dict.fromkeys(kind):
         axes.plot([], [], MARKERS[copy], color=INK, mfc="white", label=copy.replace("_", " "))
@@ -167,11 +180,13 @@ def _floors(
     axes.set_xlim(left=0)
     axes.set_xlabel(f"distance ({unit})")
     closest = store["closest"].values
-    words = ";\n".join(
+    words = [
         f"{name}: {variant_name(networks[closest[row]])}, "
         f"{number(float(store['margin'].values[row]), 2)} nearer than the next "
         f"(floor {number(float(store['floor'].values[row]), 2)})"
-        for row, name in enumerate(recordings)
-    )
-    axes.set_title(f"Closest network of session {words}", fontsize=9)
+        for row, name in enumerate(recordings[:MOST_TOLD])
+    ]
+    if len(recordings) > MOST_TOLD:
+        words.append("the others are in the table of closest networks")
+    axes.set_title("Closest network of session " + ";\n".join(words), fontsize=9)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
