@@ -17,7 +17,7 @@ TAU = "time constant"
 OVER_TRAJECTORIES = "standard error over initial states of this one network"
 NO_THEORY = "NaN: there is no theory for this φ"
 EIGENVALUES_UP_TO = 4000
-"""Units up to which eigenvalues of couplings are computed: at 4,000 in about half a minute."""
+"""Units, or modes if fewer, up to which eigenvalues are computed: at 4,000 in half a minute."""
 POPULATION_LAGS = 21
 """Lags, from zero to the longest, of the autocovariance of the population."""
 SCHEMA = Schema(
@@ -401,7 +401,9 @@ def _eigenvalues(couplings: Network) -> dict[str, tuple[str, np.ndarray]]:
 
     from mesomode.dynamics.eigenvalues import coupling_eigenvalues
 
-    if couplings.units > EIGENVALUES_UP_TO:
+    factors = couplings.factors()
+    size = couplings.units if factors is None else min(couplings.units, factors[0].shape[1])
+    if size > EIGENVALUES_UP_TO:
         logger.info("the eigenvalues of %d units are not computed", couplings.units)
         return {}
     values = coupling_eigenvalues(couplings)

@@ -41,6 +41,10 @@ SCHEMA = Schema(
         "coupling": _optional(
             ("target", "source"), "float32", "1", "J, the scales u and v included"
         ),
+        "output_factor": _optional(
+            ("unit", "component"), "float32", "1", "A of J = A Bᵀ, the scales u and v included"
+        ),
+        "input_factor": _optional(("unit", "component"), "float32", "1", "B of the same"),
         "connectome_singular_value": _optional(
             ("connectome_mode",), "float64", "weight", "of the square connectome as read"
         ),
@@ -76,8 +80,16 @@ STRUCTURE_SCHEMA = Schema(
             ("target", "source"),
             "float32",
             "weight",
-            "the square connectome, signed and centred; any scale",
+            "the square connectome, signed and centred; any scale; absent if it came in factors",
+            optional=True,
         ),
+        "output_mode": _optional(
+            ("unit", "component"),
+            "float32",
+            "1",
+            "u_a of the coupling U diag(centred_singular_value) Vᵀ that came in factors",
+        ),
+        "input_mode": _optional(("unit", "component"), "float32", "1", "v_a of the same"),
         "connectome_singular_value": _per(
             "mode", "of the square connectome with its signs, not centred", unit="weight"
         ),

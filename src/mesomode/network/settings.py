@@ -69,7 +69,8 @@ class Settings(SettingsBase):
     variants of each are made and simulated: network/<name>/<variant>.zarr."""
 
     units: int | None = Field(default=None, ge=10, le=20_000)
-    """Number of units, 10 to 20,000. null: as many as the connectome has, but at most 2,000;
+    """Number of units, 10 to 20,000. null: as many as the connectome has, but at most 2,000, unless
+    it came in factors, so that random modes of all units cost little;
     otherwise the spectrum is resampled so that gain and effective rank per unit are kept, and
     of the variant connectome units drawn by chance are kept (null: all of them).
     More units follow the theory better; the cost grows with their square."""
@@ -99,7 +100,9 @@ class Settings(SettingsBase):
     look at the simulation."""
 
     self_connections: bool = False
-    """Whether the connectome's diagonal is kept; the theory has none."""
+    """Whether the connectome's diagonal is kept; the theory has none. That of a connectome in
+    factors (low_rank with more than 4,000 units, or without its weights) is always kept, and
+    its share of the sum of squares is logged."""
 
     modes: Literal["gaussian", "orthogonal"] = "gaussian"
     """Random modes with independent normal entries (the published ensemble), with strengths whose
@@ -113,4 +116,5 @@ class Settings(SettingsBase):
 
     null_draws: int = Field(default=3, ge=0, le=1000)
     """Random connectomes of each kind that the spectrum is compared with, 0 to 1000: with weights
-    shuffled, with the degrees kept, and, where positions are known, with the distances kept."""
+    shuffled, with the degrees kept, and, where positions are known, with the distances kept. Of a
+    connectome in factors they are of 1,500 units drawn by chance."""
