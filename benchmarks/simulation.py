@@ -1,11 +1,13 @@
 """Speed of the simulator: factored against dense couplings, and the cost of a whole step.
 
 Run ``OMP_NUM_THREADS=1 python benchmarks/simulation.py``; it writes ``simulation.txt`` beside
-itself. Times are the best of several repetitions, in CPU time of one thread.
+itself. Times are the best of several repetitions, in CPU time of one thread. torch is compared
+with where it is installed (``pip install torch==2.13.0`` in an environment of the benchmark's own).
 """
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -239,10 +241,22 @@ def main() -> None:
     """Measure everything and write the table."""
     with threadpool_limits(limits=1):
         blocks = [simulations(Machine.measured()), products(), others()]
-    head = f"Python {platform.python_version()}, numpy {np.__version__}, one thread, {processor()}"
+    head = (
+        f"Python {platform.python_version()}, numpy {np.__version__}, {torch_version()}, one "
+        f"thread, {processor()}; load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
+    )
     text = "\n\n".join(["\n".join(block) for block in [[head], *blocks]]) + "\n"
     print(text)
     Path(__file__).with_suffix(".txt").write_text(text)
+
+
+def torch_version() -> str:
+    """Version of torch, if it is installed."""
+    try:
+        import torch
+    except ImportError:
+        return "torch not installed"
+    return f"torch {torch.__version__}"
 
 
 def processor() -> str:

@@ -95,6 +95,11 @@ def test_units_without_connections_are_counted():
     found = structure_of_factors(a, b, generator=np.random.default_rng(0), **options)
     dense = structure_of(a @ b.T, generator=np.random.default_rng(0), **options)
     assert found.isolated == dense.isolated == 2
+    assert found.parts == dense.parts == 1
+    a[:, [5, 6]], b[:, [5, 6]] = 0, 0  # nothing reaches from one side to the other
+    found = structure_of_factors(a, b, generator=np.random.default_rng(0), **options)
+    dense = structure_of(a @ b.T, generator=np.random.default_rng(0), **options)
+    assert found.parts == dense.parts
     assert_array_equal(found.scales.target == 0, dense.scales.target == 0)
     assert np.isfinite(found.bulk.values).all()
     assert_allclose(found.bulk.values, dense.bulk.values, atol=1e-9 * dense.bulk.values[0])
@@ -182,6 +187,7 @@ def test_share_of_the_diagonal():
     assert_allclose(self_connection_share(a, b), expected)
 
 
+@pytest.mark.slow
 def test_twenty_thousand_units_without_their_matrix(tmp_path, monkeypatch, caplog):
     """Store of factors → structure → variants → dynamics, where J alone would take 1.6 GB."""
     units, columns = 20_000, 8

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from numpy.testing import assert_allclose, assert_array_equal
 
-from mesomode.errors import DataError
+from mesomode.errors import DataError, MemoryLimitError
 from mesomode.network import network_from_store
 from mesomode.network.matching import VARIANTS
 from mesomode.network.preparation import centred
@@ -151,6 +151,35 @@ def test_nan_weights_are_refused(tmp_path):
     store = connectome_store(tmp_path / "c.zarr", weights)
     with pytest.raises(DataError, match=r"weights of c.zarr contain(.|\n)*target 3, source 4"):
         run("random_mode", store, tmp_path / "n.zarr")
+
+
+def test_rank_zero_is_refused(tmp_path):
+    store = connectome_store(tmp_path / "c.zarr", np.zeros((20, 20), "f4"))
+    with pytest.raises(DataError, match=r"weights of c.zarr are all zero(.|\n)*rank 0"):
+        measured(store)
+    ones = connectome_store(tmp_path / "o.zarr", np.ones((20, 20), "f4"))
+    with pytest.raises(DataError, match=r"nothing is left(.|\n)*rank one(.|\n)*centring to none"):
+        measured(ones, self_connections=True)
+
+
+def test_a_connectome_too_large_for_memory_is_refused_with_numbers(tmp_path, monkeypatch):
+    store = connectome_store(tmp_path / "c.zarr", smooth_weights(40, np.random.default_rng(1)))
+    monkeypatch.setattr("mesomode.memory.available_memory", lambda: 20_000)
+    with pytest.raises(MemoryLimitError) as caught:
+        measured(store)
+    text = str(caught.value)
+    for expected in ("40 targets × 40 sources", "2.56e-05 GB are needed", "2e-05 GB are available",
+                     "atlas.regions"):  # fmt: skip
+        assert expected in text
+
+
+def test_parts_that_nothing_joins_are_said(tmp_path, caplog):
+    weights = smooth_weights(40, np.random.default_rng(1))
+    weights[:15, 15:], weights[15:, :15] = 0, 0
+    caplog.set_level("INFO", "mesomode")
+    found = run("connectome", connectome_store(tmp_path / "c.zarr", weights), tmp_path / "n.zarr")
+    assert "falls into 2 parts that no connection joins" in caplog.text
+    assert np.isfinite(found["coupling"]).all()
 
 
 @pytest.mark.parametrize(

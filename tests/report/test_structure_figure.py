@@ -9,7 +9,7 @@ import xarray as xr
 
 from mesomode.network.settings import Settings as NetworkSettings
 from mesomode.network.stage import network_structure
-from mesomode.report.connectomes import Simulated, as_csv, draw_connectomes
+from mesomode.report.connectomes import Simulated, as_csv, draw_connectomes, feedback
 from mesomode.report.settings import Settings
 from mesomode.report.stage_network import figure_connectomes, figure_structure
 from mesomode.report.structure import Measured, draw_structure
@@ -77,7 +77,7 @@ def test_structure_without_null_models_or_directions():
 
 
 def simulated(connectome, variant, dimension, theory):
-    return Simulated(connectome, variant, 40, dimension, 0.5, theory)
+    return Simulated(connectome, variant, 40, dimension, 0.5, theory, 2.0, 0.5)
 
 
 NETWORKS = [
@@ -121,10 +121,22 @@ def test_networks_are_read_from_their_stores():
             "participation_ratio": 12.0,
             "participation_ratio_error": 0.25,
             "mean_field_participation_ratio_per_unit": 0.2,
+            "mean_field_slope": 0.6,
         },
-        attrs={"variant": "connectome", "units": 50},
+        attrs={"variant": "connectome", "units": 50, "gain": 2.0},
     )
-    assert Simulated.of(store, "x") == Simulated("x", "connectome", 50, 12.0, 0.25, 10.0)
+    assert Simulated.of(store, "x") == Simulated("x", "connectome", 50, 12.0, 0.25, 10.0, 2.0, 0.6)
+
+
+def test_the_feedback_says_whether_a_mode_condenses():
+    values = np.r_[2.0, np.ones(39)]  # mean square 43/40
+    overlap = np.r_[0.5, np.full(38, -0.9), np.nan]
+    found = measured(centred=values, overlap=overlap)
+    assert feedback(found, NETWORKS) == pytest.approx(2 * 2 / np.sqrt(43 / 40) * 0.5 * 0.5)
+    assert np.isnan(feedback(found, []))
+    text = texts(draw_connectomes([measured(), found], NETWORKS))
+    assert "(> 1)" in text, "of strengths that fall from 10"
+    assert "0.965" in text or "0.964" in text
 
 
 def test_the_steps_draw_from_stores_and_twice_the_same(tmp_path):
@@ -140,12 +152,12 @@ def test_the_steps_draw_from_stores_and_twice_the_same(tmp_path):
             network_structure, connectome=connectome, out=out, settings=chosen, seed=1, threads=1
         )
     names = ("participation_ratio", "participation_ratio_error")
-    names = (*names, "mean_field_participation_ratio_per_unit")
+    names = (*names, "mean_field_participation_ratio_per_unit", "mean_field_slope")
     schema = Schema("any", {name: Variable((), "float64", "1", name) for name in names})
     simulations = [tmp_path / f"dynamics/{name}connectome.zarr" for name in ("", "fly/")]
     for value, out in enumerate(simulations, start=3):
         dataset = xr.Dataset(dict.fromkeys(names, value / 10))
-        dataset.attrs = {"variant": "connectome", "units": 30}
+        dataset.attrs = {"variant": "connectome", "units": 30, "gain": 1.0}
         write_store(out, dataset, schema, Provenance(step="test"))
     settings = Settings(dpi=50)
     for copy in "ab":

@@ -113,6 +113,7 @@ SCHEMA = Schema(
         "mean_field_lyapunov_exponent": Variable(
             (), "float64", f"1/{TAU}", f"the largest in theory; {NO_THEORY}, or no activity"
         ),
+        "mean_field_slope": Variable((), "float64", "1", f"⟨φ'⟩ in theory; {NO_THEORY}"),
         "eigenvalue_real": Variable(
             ("eigenvalue",),
             "float64",
@@ -317,6 +318,7 @@ def dynamics(
                 2 * float(np.trapezoid(population, lag[shifts])),
             ),
             "mean_field_lyapunov_exponent": ((), theory.lyapunov_exponent),
+            "mean_field_slope": ((), theory.slope),
             **measured,
             "correlation_time": (
                 (),

@@ -132,6 +132,7 @@ def structure_of_factors(
         ),
         density=_density(a, b, rows),
         isolated=int(np.sum(_unconnected(a, b) & _unconnected(b, a))),
+        parts=_parts(a, b),
         group=member,
         block_variance=_block_variance(kept, member),
         self_coupling=float(
@@ -222,6 +223,18 @@ def _density(a: NDArray[np.float64], b: NDArray[np.float64], rows: NDArray[np.in
 def _unconnected(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Units whose row of A Bᵀ is zero as no column of the factors reaches any other."""
     return np.abs(a) @ np.abs(b).sum(axis=0) == 0
+
+
+def _parts(a: NDArray[np.float64], b: NDArray[np.float64]) -> int:
+    """As :func:`mesomode.network.structure.parts_of`: columns join the units they reach."""
+    from scipy.sparse import block_array, csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    # a column joins units only if it has both targets and sources
+    both = a.any(axis=0) & b.any(axis=0)
+    reached = csr_array((a[:, both] != 0) | (b[:, both] != 0))
+    _, member = connected_components(block_array([[None, reached], [reached.T, None]]))
+    return int(np.sum(np.bincount(member[: len(a)]) > 1))
 
 
 def _unbiased_inverse_effective_rank(modes: Decomposition, fourth: float) -> float:

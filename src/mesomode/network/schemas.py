@@ -124,6 +124,7 @@ STRUCTURE_SCHEMA = Schema(
         "centred_top_mode_share": _number("σ_1²/Σσ² of the coupling"),
         "density": _number("share of pairs of different units that are connected"),
         "isolated": _number("units without any connection", "int64"),
+        "parts": _number("groups of several units that no connection joins", "int64"),
         "self_coupling": _number("tr J/N at gain one"),
         "reciprocity": _number("tr J²/N at gain one"),
         "sign": _per("unit", "sign of all that the unit sends", "int8"),

@@ -262,6 +262,13 @@ def _report(structure: Structure) -> None:
             structure.isolated,
             structure.units,
         )
+    if structure.parts > 1:
+        logger.warning(
+            "the connectome falls into %d parts that no connection joins: they are measured and "
+            "simulated as one network, whose dimension is the sum over parts; the theory takes "
+            "them for one",
+            structure.parts,
+        )
     logger.info(
         "largest mode %.1f %% of the sum of squares, after centring %.1f %%; the mean coupling "
         "had %.1f %%",

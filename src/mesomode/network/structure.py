@@ -110,6 +110,9 @@ class Structure:
         Share of pairs of different units that are connected.
     isolated : int
         Units without any connection.
+    parts : int
+        Groups of several units that no connection joins, in either direction; 1 if all
+        connected units hang together.
     group : (unit,) ndarray of int64
         Groups of the control with blocks.
     block_variance : (target group, source group) ndarray of float64
@@ -130,6 +133,7 @@ class Structure:
     mean_share: float
     density: float
     isolated: int
+    parts: int
     group: NDArray[np.int64]
     block_variance: NDArray[np.float64]
     self_coupling: float
@@ -241,6 +245,7 @@ def structure_of(
         mean_share=signs.mean_share(signed),
         density=float(np.mean(read[~np.eye(units, dtype=bool)] != 0)) if units > 1 else 0.0,
         isolated=int(np.sum(~(read.any(axis=0) | read.any(axis=1)))),
+        parts=parts_of(read),
         group=member,
         block_variance=block_variance(couplings, member)[0],
         self_coupling=float(np.trace(couplings) / units / np.sqrt(mean_square)),
@@ -260,6 +265,15 @@ def _modes(
         lambda x: matrix @ x, lambda y: matrix.T @ y, matrix.shape, LARGEST, generator=generator
     )
     return singular_values(matrix), modes
+
+
+def parts_of(weights: NDArray[np.float64]) -> int:
+    """Number of groups of several units that no connection joins, in either direction."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    _, member = connected_components(csr_array(weights != 0), directed=False)
+    return int(np.sum(np.bincount(member) > 1))
 
 
 def groups_of(

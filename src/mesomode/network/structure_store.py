@@ -67,6 +67,7 @@ def structure_dataset(structure: Structure, sign: NDArray[np.floating]) -> xr.Da
         "centred_top_mode_share": top_mode_share(modes.values),
         "density": structure.density,
         "isolated": structure.isolated,
+        "parts": structure.parts,
         "self_coupling": structure.self_coupling,
         "reciprocity": structure.reciprocity,
     }
@@ -154,6 +155,7 @@ def structure_from_store(dataset: xr.Dataset) -> Structure:
         mean_share=float(dataset["mean_share"]),
         density=float(dataset["density"]),
         isolated=int(dataset["isolated"]),
+        parts=int(dataset["parts"]),
         group=dataset["group"].values,
         block_variance=dataset["block_variance"].values,
         self_coupling=float(dataset["self_coupling"]),

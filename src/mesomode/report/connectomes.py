@@ -31,6 +31,8 @@ class Simulated:
         Simulated, with the error over initial states.
     theory : float
         Predicted; NaN where there is no theory or no activity.
+    gain, slope : float
+        Gain g of the network, and ⟨φ'⟩ in theory.
     """
 
     connectome: str
@@ -39,6 +41,8 @@ class Simulated:
     dimension: float
     error: float
     theory: float
+    gain: float
+    slope: float
 
     @classmethod
     def of(cls, store: xr.Dataset, connectome: str) -> Simulated:
@@ -51,7 +55,34 @@ class Simulated:
             float(store["participation_ratio"]),
             float(store["participation_ratio_error"]),
             units * float(store["mean_field_participation_ratio_per_unit"]),
+            float(store.attrs["gain"]),
+            float(store["mean_field_slope"]),
         )
+
+
+def feedback(measured: Measured, simulated: Sequence[Simulated]) -> float:
+    """Largest d ρ ⟨φ'⟩ of a connectome's modes: above one a mode condenses.
+
+    Parameters
+    ----------
+    measured : Measured
+    simulated : sequence of Simulated
+        Networks made from it; ⟨φ'⟩ is that of the one with the least in common with it.
+
+    Returns
+    -------
+    float
+        NaN without networks.
+    """
+    ladder = list(VARIANT_NAMES)
+    own = sorted((s for s in simulated if s.connectome == measured.name),
+                 key=lambda s: (s.variant != "independent", ladder.index(s.variant)))  # fmt: skip
+    if not own:
+        return float("nan")
+    strength = measured.centred * own[0].gain
+    strength = strength / np.sqrt(np.sum(measured.centred**2) / measured.units)
+    overlap = np.nan_to_num(measured.overlap)
+    return float(np.max(strength * overlap) * own[0].slope)
 
 
 @styled
@@ -96,7 +127,7 @@ def draw_connectomes(measured: Sequence[Measured], simulated: Sequence[Simulated
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(variants) + 1,
                 columnspacing=1, handlelength=1.2)  # fmt: skip
     _structure_table(figure.add_subplot(grid[1]), measured)
-    _dimension_table(figure.add_subplot(grid[2]), names, variants, simulated)
+    _dimension_table(figure.add_subplot(grid[2]), measured, variants, simulated)
     return figure
 
 
@@ -128,15 +159,19 @@ def _structure_table(axes, measured: Sequence[Measured]) -> None:
 
 
 def _dimension_table(
-    axes, names: Sequence[str], variants: Sequence[str], simulated: Sequence[Simulated]
+    axes, measured: Sequence[Measured], variants: Sequence[str], simulated: Sequence[Simulated]
 ) -> None:
     found = {(s.connectome, s.variant): s for s in simulated}
-    header = ["dimension (theory)", *(variant_name(v).replace(" ", "\n") for v in variants)]
+    header = [
+        "dimension (theory)", "feedback\n" + r"d ρ ⟨φ′⟩",
+        *(variant_name(v).replace(" ", "\n") for v in variants),
+    ]  # fmt: skip
     rows = []
-    for name in names:
-        cells = [name]
+    for m in measured:
+        largest = feedback(m, simulated)
+        cells = [m.name, number(largest) + (" (> 1)" if largest > 1 else "")]
         for variant in variants:
-            s = found.get((name, variant))
+            s = found.get((m.name, variant))
             cells.append(
                 "" if s is None else f"{with_error(s.dimension, s.error)} ({number(s.theory)})"
             )
@@ -160,6 +195,7 @@ def as_csv(measured: Sequence[Measured], simulated: Sequence[Simulated]) -> str:
             "significant_overlaps": int(m.significant.sum()),
             "target_variation": m.variation[0],
             "source_variation": m.variation[1],
+            "largest_feedback": feedback(m, simulated),
         }.items():
             writer.writerow([m.name, "", key, value, ""])
         for null, (_, inverse, _, _) in m.nulls.items():
