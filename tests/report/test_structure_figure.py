@@ -9,7 +9,7 @@ import xarray as xr
 
 from mesomode.network.settings import Settings as NetworkSettings
 from mesomode.network.stage import network_structure
-from mesomode.report.connectomes import Simulated, as_csv, draw_connectomes, feedback
+from mesomode.report.connectomes import Simulated, as_csv, draw_connectomes
 from mesomode.report.settings import Settings
 from mesomode.report.stage_network import figure_connectomes, figure_structure
 from mesomode.report.structure import Measured, draw_structure
@@ -77,12 +77,14 @@ def test_structure_without_null_models_or_directions():
 
 
 def simulated(connectome, variant, dimension, theory):
-    return Simulated(connectome, variant, 40, dimension, 0.5, theory, 2.0, 0.5)
+    feedback = 1.71 if variant == "connectome" else np.nan
+    return Simulated(connectome, variant, 40, dimension, 0.5, theory, feedback)
 
 
 NETWORKS = [
     simulated("worm", "independent", 30.0, 29.0),
     simulated("worm", "overlaps", 2.7, np.nan),
+    simulated("worm", "connectome", 13.6, 20.0),
     simulated("fly", "independent", 31.0, 29.0),
 ]
 
@@ -91,16 +93,18 @@ def test_connectomes_beside_each_other():
     figure = draw_connectomes([measured(), measured("fly", overlap_size=1.04)], NETWORKS)
     check(figure)
     axes = titled(figure, "Dimension of matched networks")
-    assert [bar.get_height() for bar in axes.patches] == pytest.approx([0.75, 0.775, 0.0675])
+    heights = [bar.get_height() for bar in axes.patches]
+    assert heights == pytest.approx([0.75, 0.775, 0.0675, 0.34])
     diamonds = [line.get_ydata() for line in axes.lines if line.get_marker() == "D"]
     assert np.allclose(diamonds[0], 29 / 40)
     assert np.isnan(diamonds[1]).all()
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["theory", "independent couplings", "overlapping modes"]
+    assert labels == ["theory", "independent couplings", "overlapping modes", "connectome"]
     text = texts(figure)
     assert "30 ± 0.5 (29)" in text
     assert "2.7 ± 0.5 (–)" in text
     assert "1.04" in text
+    assert "1.71 (> 1)" in text, "a mode of the worm condenses"
 
 
 def test_the_table_has_every_number():
@@ -121,22 +125,11 @@ def test_networks_are_read_from_their_stores():
             "participation_ratio": 12.0,
             "participation_ratio_error": 0.25,
             "mean_field_participation_ratio_per_unit": 0.2,
-            "mean_field_slope": 0.6,
+            "feedback": 0.6,
         },
-        attrs={"variant": "connectome", "units": 50, "gain": 2.0},
+        attrs={"variant": "connectome", "units": 50},
     )
-    assert Simulated.of(store, "x") == Simulated("x", "connectome", 50, 12.0, 0.25, 10.0, 2.0, 0.6)
-
-
-def test_the_feedback_says_whether_a_mode_condenses():
-    values = np.r_[2.0, np.ones(39)]  # mean square 43/40
-    overlap = np.r_[0.5, np.full(38, -0.9), np.nan]
-    found = measured(centred=values, overlap=overlap)
-    assert feedback(found, NETWORKS) == pytest.approx(2 * 2 / np.sqrt(43 / 40) * 0.5 * 0.5)
-    assert np.isnan(feedback(found, []))
-    text = texts(draw_connectomes([measured(), found], NETWORKS))
-    assert "(> 1)" in text, "of strengths that fall from 10"
-    assert "0.965" in text or "0.964" in text
+    assert Simulated.of(store, "x") == Simulated("x", "connectome", 50, 12.0, 0.25, 10.0, 0.6)
 
 
 def test_the_steps_draw_from_stores_and_twice_the_same(tmp_path):
@@ -152,12 +145,12 @@ def test_the_steps_draw_from_stores_and_twice_the_same(tmp_path):
             network_structure, connectome=connectome, out=out, settings=chosen, seed=1, threads=1
         )
     names = ("participation_ratio", "participation_ratio_error")
-    names = (*names, "mean_field_participation_ratio_per_unit", "mean_field_slope")
+    names = (*names, "mean_field_participation_ratio_per_unit", "feedback")
     schema = Schema("any", {name: Variable((), "float64", "1", name) for name in names})
     simulations = [tmp_path / f"dynamics/{name}connectome.zarr" for name in ("", "fly/")]
     for value, out in enumerate(simulations, start=3):
         dataset = xr.Dataset(dict.fromkeys(names, value / 10))
-        dataset.attrs = {"variant": "connectome", "units": 30, "gain": 1.0}
+        dataset.attrs = {"variant": "connectome", "units": 30}
         write_store(out, dataset, schema, Provenance(step="test"))
     settings = Settings(dpi=50)
     for copy in "ab":

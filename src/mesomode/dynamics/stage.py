@@ -113,7 +113,13 @@ SCHEMA = Schema(
         "mean_field_lyapunov_exponent": Variable(
             (), "float64", f"1/{TAU}", f"the largest in theory; {NO_THEORY}, or no activity"
         ),
-        "mean_field_slope": Variable((), "float64", "1", f"⟨φ'⟩ in theory; {NO_THEORY}"),
+        "feedback": Variable(
+            (),
+            "float64",
+            "1",
+            "largest d ρ ⟨φ'⟩ of the modes; above 1 one condenses, beyond the theory; NaN: modes "
+            "without overlaps, or units that differ",
+        ),
         "eigenvalue_real": Variable(
             ("eigenvalue",),
             "float64",
@@ -209,6 +215,7 @@ def dynamics(
         variant = str(dataset.attrs.get("variant", ""))
         name = str(dataset.attrs.get("name", ""))
         couplings = network_from_store(dataset, where=network)
+        feedback = float(dataset["feedback"]) if "feedback" in dataset else np.nan
     units, gain, inverse = couplings.units, couplings.gain, couplings.inverse_effective_rank
     counts = intervals(settings.burn_in, settings.duration, settings.sampling_interval)
     progress = Progress(
@@ -235,7 +242,15 @@ def dynamics(
     theory = expected(
         couplings, settings.nonlinearity, settings.noise, lag, lag[shifts], generator=sampler
     )
-    logger.info("theory of: %s", theory.kind)
+    feedback *= theory.slope
+    kind = theory.kind
+    if feedback > 1:
+        kind = f"{kind.partition('; ')[0]}; without overlaps of modes, one of which condenses"
+        logger.warning(
+            "a mode condenses: it feeds back on itself d ρ ⟨φ'⟩ = %.3g > 1, beyond the theory",
+            feedback,
+        )
+    logger.info("theory of: %s", kind)
     activity, states = trajectories.activity(), trajectories.states
     if not phi.odd:
         activity, states = measures.without_mean(activity), measures.without_mean(states)
@@ -318,7 +333,7 @@ def dynamics(
                 2 * float(np.trapezoid(population, lag[shifts])),
             ),
             "mean_field_lyapunov_exponent": ((), theory.lyapunov_exponent),
-            "mean_field_slope": ((), theory.slope),
+            "feedback": ((), feedback),
             **measured,
             "correlation_time": (
                 (),
@@ -354,7 +369,7 @@ def dynamics(
             "trajectories": settings.trajectories,
             "asymptotic": bool(theory.asymptotic_size >= ASYMPTOTIC),
             "asymptotic_verdict": theory.verdict,
-            "theory": theory.kind,
+            "theory": kind,
         },
     )
     write_store(out, result, SCHEMA, provenance)

@@ -38,6 +38,9 @@ SCHEMA = Schema(
             ("unit",), "float64", "1", "u of J = diag(u) L diag(d) Rᵀ diag(v)"
         ),
         "source_scale": _optional(("unit",), "float64", "1", "v of J"),
+        "feedback": _optional(
+            (), "float64", "1", "largest d ρ of the modes of J; times ⟨φ'⟩ above 1 one condenses"
+        ),
         "coupling": _optional(
             ("target", "source"), "float32", "1", "J, the scales u and v included"
         ),

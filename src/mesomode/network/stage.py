@@ -190,6 +190,8 @@ def network_variant(
     MemoryLimitError
         The network would not fit.
     """
+    import numpy as np
+
     from mesomode.network.coupling import FactoredNetwork
     from mesomode.network.decomposition import Decomposition
     from mesomode.network.matching import matched_network
@@ -223,12 +225,16 @@ def network_variant(
         )
         if network.overlap is not None:
             result["overlap"] = ("component", network.overlap)
+            if kind == "overlaps":
+                result["feedback"] = ((), np.max(network.strength * network.overlap))
         result.attrs["modes"] = network.modes
     elif isinstance(network, FactoredNetwork):
         result["output_factor"] = (("unit", "component"), network.output_factor)
         result["input_factor"] = (("unit", "component"), network.input_factor)
     else:
         result["coupling"] = (("target", "source"), network.dense())
+    if kind == "connectome":
+        result["feedback"] = ((), settings.gain * measured.modes.feedback)
     for scale in ("target_scale", "source_scale"):
         values = getattr(network, scale)
         if values is not None:

@@ -64,6 +64,12 @@ class Modes:
         """Modes whose overlap is known."""
         return np.isfinite(self.overlap)
 
+    @property
+    def feedback(self) -> float:
+        """Largest d ρ of the modes at gain one: what a mode feeds back on itself."""
+        strength = self.values / np.sqrt(np.mean(self.values**2))
+        return float(np.max(strength * np.nan_to_num(self.overlap)))
+
 
 @dataclass(frozen=True)
 class Null:

@@ -31,8 +31,8 @@ class Simulated:
         Simulated, with the error over initial states.
     theory : float
         Predicted; NaN where there is no theory or no activity.
-    gain, slope : float
-        Gain g of the network, and ⟨φ'⟩ in theory.
+    feedback : float
+        Largest d ρ ⟨φ'⟩ of its modes, above one if one condenses; NaN: not known.
     """
 
     connectome: str
@@ -41,8 +41,7 @@ class Simulated:
     dimension: float
     error: float
     theory: float
-    gain: float
-    slope: float
+    feedback: float
 
     @classmethod
     def of(cls, store: xr.Dataset, connectome: str) -> Simulated:
@@ -55,34 +54,8 @@ class Simulated:
             float(store["participation_ratio"]),
             float(store["participation_ratio_error"]),
             units * float(store["mean_field_participation_ratio_per_unit"]),
-            float(store.attrs["gain"]),
-            float(store["mean_field_slope"]),
+            float(store["feedback"]),
         )
-
-
-def feedback(measured: Measured, simulated: Sequence[Simulated]) -> float:
-    """Largest d ρ ⟨φ'⟩ of a connectome's modes: above one a mode condenses.
-
-    Parameters
-    ----------
-    measured : Measured
-    simulated : sequence of Simulated
-        Networks made from it; ⟨φ'⟩ is that of the one with the least in common with it.
-
-    Returns
-    -------
-    float
-        NaN without networks.
-    """
-    ladder = list(VARIANT_NAMES)
-    own = sorted((s for s in simulated if s.connectome == measured.name),
-                 key=lambda s: (s.variant != "independent", ladder.index(s.variant)))  # fmt: skip
-    if not own:
-        return float("nan")
-    strength = measured.centred * own[0].gain
-    strength = strength / np.sqrt(np.sum(measured.centred**2) / measured.units)
-    overlap = np.nan_to_num(measured.overlap)
-    return float(np.max(strength * overlap) * own[0].slope)
 
 
 @styled
@@ -127,7 +100,7 @@ def draw_connectomes(measured: Sequence[Measured], simulated: Sequence[Simulated
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(variants) + 1,
                 columnspacing=1, handlelength=1.2)  # fmt: skip
     _structure_table(figure.add_subplot(grid[1]), measured)
-    _dimension_table(figure.add_subplot(grid[2]), measured, variants, simulated)
+    _dimension_table(figure.add_subplot(grid[2]), names, variants, simulated)
     return figure
 
 
@@ -159,7 +132,7 @@ def _structure_table(axes, measured: Sequence[Measured]) -> None:
 
 
 def _dimension_table(
-    axes, measured: Sequence[Measured], variants: Sequence[str], simulated: Sequence[Simulated]
+    axes, names: Sequence[str], variants: Sequence[str], simulated: Sequence[Simulated]
 ) -> None:
     found = {(s.connectome, s.variant): s for s in simulated}
     header = [
@@ -167,11 +140,12 @@ def _dimension_table(
         *(variant_name(v).replace(" ", "\n") for v in variants),
     ]  # fmt: skip
     rows = []
-    for m in measured:
-        largest = feedback(m, simulated)
-        cells = [m.name, number(largest) + (" (> 1)" if largest > 1 else "")]
+    for name in names:
+        own = found.get((name, "connectome"))
+        feedback = np.nan if own is None else own.feedback
+        cells = [name, number(feedback) + (" (> 1)" if feedback > 1 else "")]
         for variant in variants:
-            s = found.get((m.name, variant))
+            s = found.get((name, variant))
             cells.append(
                 "" if s is None else f"{with_error(s.dimension, s.error)} ({number(s.theory)})"
             )
@@ -195,7 +169,6 @@ def as_csv(measured: Sequence[Measured], simulated: Sequence[Simulated]) -> str:
             "significant_overlaps": int(m.significant.sum()),
             "target_variation": m.variation[0],
             "source_variation": m.variation[1],
-            "largest_feedback": feedback(m, simulated),
         }.items():
             writer.writerow([m.name, "", key, value, ""])
         for null, (_, inverse, _, _) in m.nulls.items():
@@ -205,4 +178,5 @@ def as_csv(measured: Sequence[Measured], simulated: Sequence[Simulated]) -> str:
             if s.connectome == m.name:
                 writer.writerow([m.name, s.variant, "dimension", s.dimension, s.error])
                 writer.writerow([m.name, s.variant, "dimension_theory", s.theory, ""])
+                writer.writerow([m.name, s.variant, "feedback", s.feedback, ""])
     return out.getvalue()
