@@ -204,7 +204,6 @@ def dynamics(
 
     from mesomode.dynamics import measures
     from mesomode.dynamics.expectation import expected
-    from mesomode.dynamics.nonlinearity import nonlinearity_named
     from mesomode.dynamics.simulation import intervals, simulate
     from mesomode.dynamics.theory import ASYMPTOTIC
     from mesomode.files import Progress
@@ -223,7 +222,6 @@ def dynamics(
     )
     random = generator(seed, "dynamics", *filter(None, [name]), variant)
     sampler = generator(seed, "dynamics_theory", *filter(None, [name]), variant)
-    phi = nonlinearity_named(settings.nonlinearity)
     trajectories = simulate(
         couplings,
         generator=random,
@@ -251,9 +249,7 @@ def dynamics(
             feedback,
         )
     logger.info("theory of: %s", kind)
-    activity, states = trajectories.activity(), trajectories.states
-    if not phi.odd:
-        activity, states = measures.without_mean(activity), measures.without_mean(states)
+    activity, states = trajectories.fluctuations()
     c_x, c_x_error = measures.autocovariance(states, lags)
     c_phi, c_phi_error = measures.autocovariance(activity, lags)
     dimension = measures.dimensionality(activity)
