@@ -246,6 +246,9 @@ def test_all_variants_of_a_further_connectome_from_an_edge_list(tmp_path, caplog
             found[variant] = network.dense().astype(float)
             assert dataset.attrs["variant"] == variant
             assert dataset.attrs["connectome"] == "fly"
+            assert ("feedback" in dataset) == (
+                variant == "connectome" or getattr(network, "overlap", None) is not None
+            )
             assert_allclose(dataset["gain"], 1, rtol=1e-5)
             inverse = network.inverse_effective_rank
             assert_allclose(dataset["effective_rank"], 1 / inverse if inverse else np.inf)

@@ -117,8 +117,8 @@ SCHEMA = Schema(
             (),
             "float64",
             "1",
-            "largest d ρ ⟨φ'⟩ of the modes; above 1 one condenses, beyond the theory; NaN: modes "
-            "without overlaps, or units that differ",
+            "largest d ρ ⟨uv⟩ ⟨φ'⟩ of the modes; above 1 one condenses, beyond the theory; NaN: "
+            "modes without overlaps",
         ),
         "eigenvalue_real": Variable(
             ("eigenvalue",),

@@ -39,7 +39,10 @@ SCHEMA = Schema(
         ),
         "source_scale": _optional(("unit",), "float64", "1", "v of J"),
         "feedback": _optional(
-            (), "float64", "1", "largest d ρ of the modes of J; times ⟨φ'⟩ above 1 one condenses"
+            (),
+            "float64",
+            "1",
+            "largest d ρ ⟨uv⟩ of the modes of J; times ⟨φ'⟩ above 1 one condenses",
         ),
         "coupling": _optional(
             ("target", "source"), "float32", "1", "J, the scales u and v included"

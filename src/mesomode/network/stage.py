@@ -225,8 +225,9 @@ def network_variant(
         )
         if network.overlap is not None:
             result["overlap"] = ("component", network.overlap)
-            if kind == "overlaps":
-                result["feedback"] = ((), np.max(network.strength * network.overlap))
+            u, v = (1.0 if s is None else s for s in (network.target_scale, network.source_scale))
+            feedback = np.max(network.strength * network.overlap) * np.mean(u * v)
+            result["feedback"] = ((), feedback)
         result.attrs["modes"] = network.modes
     elif isinstance(network, FactoredNetwork):
         result["output_factor"] = (("unit", "component"), network.output_factor)
