@@ -77,7 +77,8 @@ def structure_of_factors(
         The factors are not two finite matrices of the same shape, their product is zero, or
         nothing is left after centring.
     MemoryLimitError
-        The decompositions would not fit: about 100 bytes for each unit and column.
+        The decompositions would not fit: about 100 bytes for each unit and column, and 0.2 GB
+        for null models (measured: 0.6 GB and 25 s for 100,000 units and 50 columns).
     """
     a, b = (checked_matrix(f, what="factors").astype(np.float64) for f in (left, right))
     if a.shape != b.shape:
