@@ -103,10 +103,7 @@ def measured(weights: np.ndarray, position: np.ndarray | None, sign: str) -> Str
 def condensation(structure: Structure, gain: float, noise: float) -> float:
     """Largest d ρ ⟨φ'⟩ of the modes: above one the theory of overlaps has no solution."""
     theory = mean_field(gain, np.inf, "erf", noise)
-    slope = 1.0 / np.sqrt(1.0 + np.pi / 2 * theory.variance)
-    strength = structure.modes.values * gain / np.sqrt(structure.mean_square)
-    overlap = np.where(structure.modes.defined, structure.modes.overlap, 0.0)
-    return float(np.max(strength * overlap) * slope)
+    return structure.modes.feedback * gain * theory.gain_average
 
 
 def simulated(network: Network, gain_noise: tuple[float, float], recorded: int = 0):  # type: ignore[no-untyped-def]

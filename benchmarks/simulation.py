@@ -1,11 +1,13 @@
 """Speed of the simulator: factored against dense couplings, and the cost of a whole step.
 
 Run ``OMP_NUM_THREADS=1 python benchmarks/simulation.py``; it writes ``simulation.txt`` beside
-itself. Times are the best of several repetitions, in CPU time of one thread.
+itself. Times are the best of several repetitions, in CPU time of one thread. torch is compared
+with where it is installed (``pip install torch==2.13.0`` in an environment of the benchmark's own).
 """
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -118,9 +120,9 @@ def simulations(machine: Machine) -> list[str]:
         + (" and torch" if torch_step else " (torch is not installed)"),
         f"one thread: {machine.flops / 1e9:.0f} GFLOP/s in large products, "
         f"{machine.bandwidth / 1e9:.1f} GB/s from memory; floor: the larger of operations and "
-        "reading, without φ",
-        f"{'units':>6} {'modes':>6} {'ms numpy':>9} {'ms torch':>9} {'ms ours':>9} {'faster':>7}"
-        f" {'unit-steps/s':>13} {'ms floor':>9} {'of floor':>8}  how",
+        "reading, without φ; with φ: and four evaluations of φ as fast as ours",
+        f"{'units':>6} {'modes':>6} {'ms numpy':>9} {'ms torch':>9} {'ms ours':>9} {'× numpy':>8}"
+        f" {'× torch':>8} {'unit-steps/s':>13} {'ms floor':>9} {'of floor':>8} {'with φ':>7}  how",
     ]
     for units in (1000, 4000, 16000):
         generator = np.random.default_rng(0)
@@ -132,6 +134,8 @@ def simulations(machine: Machine) -> list[str]:
         torch_time = np.nan
         if torch_step:
             torch_time = best_time(partial(torch_step, coupling, states), repetitions)
+        rates = np.empty_like(states)
+        phi = best_time(partial(NONLINEARITIES["erf"], states, out=rates))
         for modes in (50, 500, units):
             network: RandomModeNetwork | IndependentNetwork
             if modes < units:
@@ -146,9 +150,9 @@ def simulations(machine: Machine) -> list[str]:
             how = "factored" if 2 * modes < units else "dense"
             lines.append(
                 f"{units:6d} {modes:6d} {1e3 * plain:9.2f} {1e3 * torch_time:9.2f}"
-                f" {1e3 * seconds:9.2f} {plain / seconds:6.1f}×"
+                f" {1e3 * seconds:9.2f} {plain / seconds:7.1f}× {torch_time / seconds:7.1f}×"
                 f" {units * TRAJECTORIES / seconds:13.3g} {1e3 * floor:9.2f}"
-                f" {floor / seconds:7.0%}  {how}"
+                f" {floor / seconds:8.0%} {(floor + 4 * phi) / seconds:7.0%}  {how}"
             )
             print(lines[-1], flush=True)
     return lines
@@ -239,10 +243,22 @@ def main() -> None:
     """Measure everything and write the table."""
     with threadpool_limits(limits=1):
         blocks = [simulations(Machine.measured()), products(), others()]
-    head = f"Python {platform.python_version()}, numpy {np.__version__}, one thread, {processor()}"
+    head = (
+        f"Python {platform.python_version()}, numpy {np.__version__}, {torch_version()}, one "
+        f"thread, {processor()}; load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
+    )
     text = "\n\n".join(["\n".join(block) for block in [[head], *blocks]]) + "\n"
     print(text)
     Path(__file__).with_suffix(".txt").write_text(text)
+
+
+def torch_version() -> str:
+    """Version of torch, if it is installed."""
+    try:
+        import torch
+    except ImportError:
+        return "torch not installed"
+    return f"torch {torch.__version__}"
 
 
 def processor() -> str:

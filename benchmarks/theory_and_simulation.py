@@ -265,6 +265,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--measured", type=Path, help="file that keeps what was measured")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--sizes", type=int, nargs="*", help="numbers of units; all if not given")
     parser.add_argument("--tables-only", action="store_true", help="simulate nothing more")
     arguments = parser.parse_args()
     cases = [Case(s, gain, noise) for gain, noise in REGIMES for s in SPECTRA]
@@ -272,7 +273,8 @@ def main() -> None:
     if arguments.measured and arguments.measured.exists():
         rows = [json.loads(line) for line in arguments.measured.read_text().splitlines()]
     known = {(r["case"], r["units"], r["seed"]) for r in rows}
-    todo = [j for j in jobs(cases, SEEDS) if (j[0].name, *j[1:]) not in known]
+    seeds = {n: s for n, s in SEEDS.items() if not arguments.sizes or n in arguments.sizes}
+    todo = [j for j in jobs(cases, seeds) if (j[0].name, *j[1:]) not in known]
     if arguments.tables_only:
         todo = []
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

@@ -28,6 +28,7 @@ NETWORK = Schema(
         "strength": Variable(("component",), "float32", "1", "d", optional=True),
         "right": Variable(("unit", "component"), "float32", "1", "R", optional=True),
         "target_scale": Variable(("unit",), "float64", "1", "u", optional=True),
+        "feedback": Variable((), "float64", "1", "largest d ρ", optional=True),
     },
 )
 """What the step reads of a network's store."""
@@ -248,6 +249,36 @@ def test_threshold_linear_units_are_measured_around_their_means(tmp_path):
     assert found["participation_ratio"] > 10
     assert (found["example_activity"].values.min(axis=0) < 0).all()
     assert "no theory" in found.attrs["asymptotic_verdict"]
+
+
+def test_a_mode_that_condenses_is_said(tmp_path, caplog):
+    """A nearly symmetric connectome: its largest mode feeds back on itself."""
+    generator = np.random.default_rng(0)
+    modes = np.linalg.qr(generator.standard_normal((120, 120)))[0]
+    coupling = (modes * np.linspace(2.5, 0.1, 120) ** 2) @ modes.T
+    coupling *= np.sqrt(120) / np.linalg.norm(coupling)
+    dataset = xr.Dataset(
+        {
+            "gain": ((), 1.0),
+            "effective_rank": ((), 0.5),
+            "coupling": (("target", "source"), coupling.astype("f4")),
+            "feedback": ((), 2.5),
+        },
+        attrs={"variant": "connectome", "units": 120},
+    )
+    path = tmp_path / "connectome.zarr"
+    write_store(path, dataset, NETWORK, Provenance(step="test"))
+    caplog.set_level("INFO", "mesomode")
+    short = Settings(noise=1.0, lyapunov_exponents=0, **QUICK)
+    out = tmp_path / "dynamics.zarr"
+    run_step(dynamics, network=path, out=out, settings=short, seed=1, threads=1)
+    with open_store(out, SCHEMA) as found:
+        assert 1 < found["feedback"] < 2.5
+        assert "one of which condenses" in found.attrs["theory"]
+        assert found["participation_ratio"] < 0.5 * 120 * float(
+            found["mean_field_participation_ratio_per_unit"]
+        )
+    assert "a mode condenses" in caplog.text
 
 
 def test_threshold_linear_units_above_their_critical_gain_diverge_and_say_so(tmp_path):

@@ -223,3 +223,36 @@ def test_projection_is_that_of_the_correlation_matrix():
     assert_allclose(np.abs(found), np.abs(expected), atol=1e-5)
     assert found.dtype == np.float32
     assert leading_projection(samples, 50).shape == (4, 60, 6)
+
+
+def test_more_units_than_samples_are_measured_without_their_covariance():
+    """Known answer: the same quantities from covariances of units by units, formed plainly."""
+    generator = np.random.default_rng(4)
+    count, times, units = 4, 6, 80
+    samples = generator.standard_normal((count, times, 5)) @ generator.standard_normal((5, units))
+    samples += 0.3 * generator.standard_normal(samples.shape) + 0.2
+    each = np.array([x.T @ x / times for x in samples])
+    found = dimensionality(samples)
+    squares = pairs = 0.0
+    for a in range(count):
+        for b in range(count):
+            if a != b:
+                squares += np.trace(each[a]) * np.trace(each[b])
+                pairs += np.trace(each[a] @ each[b])
+    assert_allclose(found.participation_ratio, squares / pairs)
+    assert_allclose(found.squared_covariance, pairs / (count * (count - 1)))
+    pooled = each.mean(axis=0)
+    assert_allclose(
+        found.naive_participation_ratio, np.trace(pooled) ** 2 / np.trace(pooled @ pooled)
+    )
+    assert_allclose(
+        found.covariance_eigenvalue, np.linalg.eigvalsh(pooled)[::-1], atol=1e-10 * units
+    )
+    assert dimensionality(samples, eigenvalues=False).covariance_eigenvalue.size == 0
+    flat = samples.reshape(-1, units)
+    scored = (flat - flat.mean(axis=0)) / flat.std(axis=0)
+    left, values, right = np.linalg.svd(scored, full_matrices=False)
+    shown = left[:, :3] * values[:3]
+    shown *= np.sign(right[np.arange(3), np.abs(right[:3]).argmax(axis=1)])
+    projected = leading_projection(samples, 3)
+    assert_allclose(projected.reshape(-1, 3), shown, atol=1e-4 * values[0])

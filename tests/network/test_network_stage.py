@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from numpy.testing import assert_allclose, assert_array_equal
 
-from mesomode.errors import DataError
+from mesomode.errors import DataError, MemoryLimitError
 from mesomode.network import network_from_store
 from mesomode.network.matching import VARIANTS
 from mesomode.network.preparation import centred
@@ -153,6 +153,35 @@ def test_nan_weights_are_refused(tmp_path):
         run("random_mode", store, tmp_path / "n.zarr")
 
 
+def test_rank_zero_is_refused(tmp_path):
+    store = connectome_store(tmp_path / "c.zarr", np.zeros((20, 20), "f4"))
+    with pytest.raises(DataError, match=r"weights of c.zarr are all zero(.|\n)*rank 0"):
+        measured(store)
+    ones = connectome_store(tmp_path / "o.zarr", np.ones((20, 20), "f4"))
+    with pytest.raises(DataError, match=r"nothing is left(.|\n)*rank one(.|\n)*centring to none"):
+        measured(ones, self_connections=True)
+
+
+def test_a_connectome_too_large_for_memory_is_refused_with_numbers(tmp_path, monkeypatch):
+    store = connectome_store(tmp_path / "c.zarr", smooth_weights(40, np.random.default_rng(1)))
+    monkeypatch.setattr("mesomode.memory.available_memory", lambda: 20_000)
+    with pytest.raises(MemoryLimitError) as caught:
+        measured(store)
+    text = str(caught.value)
+    for expected in ("40 targets × 40 sources", "2.56e-05 GB are needed", "2e-05 GB are available",
+                     "atlas.regions"):  # fmt: skip
+        assert expected in text
+
+
+def test_parts_that_nothing_joins_are_said(tmp_path, caplog):
+    weights = smooth_weights(40, np.random.default_rng(1))
+    weights[:15, 15:], weights[15:, :15] = 0, 0
+    caplog.set_level("INFO", "mesomode")
+    found = run("connectome", connectome_store(tmp_path / "c.zarr", weights), tmp_path / "n.zarr")
+    assert "falls into 2 parts that no connection joins" in caplog.text
+    assert np.isfinite(found["coupling"]).all()
+
+
 @pytest.mark.parametrize(
     ("name", "key"), [("celegans_cook2019_herm", "chem"), ("drosophila_larva_MB_left", "adj")]
 )
@@ -199,7 +228,7 @@ def test_all_variants_of_a_further_connectome_from_an_edge_list(tmp_path, caplog
         assert dataset.attrs["nulls"] == ["shuffled", "degrees", "distance"]
         assert dataset["null_inverse_effective_rank"].shape == (3, 2)
         assert int(dataset["isolated"]) == 1
-        assert np.sum(dataset["sign"].values == -1) == 8
+        assert np.sum(dataset["sign"].values == -1) == 20
     found = {}
     for variant in VARIANTS:
         out = tmp_path / f"{variant}.zarr"
@@ -217,6 +246,9 @@ def test_all_variants_of_a_further_connectome_from_an_edge_list(tmp_path, caplog
             found[variant] = network.dense().astype(float)
             assert dataset.attrs["variant"] == variant
             assert dataset.attrs["connectome"] == "fly"
+            assert ("feedback" in dataset) == (
+                variant == "connectome" or getattr(network, "overlap", None) is not None
+            )
             assert_allclose(dataset["gain"], 1, rtol=1e-5)
             inverse = network.inverse_effective_rank
             assert_allclose(dataset["effective_rank"], 1 / inverse if inverse else np.inf)

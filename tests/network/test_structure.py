@@ -174,10 +174,24 @@ def test_units_without_connections_are_counted_and_allowed():
     weights[5] = 0
     found = measured(weights, position=position, draws=1)
     assert found.isolated == 2
+    assert found.parts == 1
     for variant in VARIANTS:
         network = matched_network(variant, found, generator=np.random.default_rng(1))
         assert np.isfinite(network.dense()).all(), variant
     assert not network.dense()[4].any()
+
+
+def test_parts_that_no_connection_joins():
+    weights, _ = spatial(60)
+    weights[:20, 20:], weights[20:, :20] = 0, 0
+    weights[50:], weights[:, 50:] = 0, 0
+    weights[50, 50] = 1  # a unit connected to itself alone is no part
+    found = measured(weights)
+    assert (found.parts, found.isolated) == (2, 9)
+    for variant in VARIANTS:
+        network = matched_network(variant, found, generator=np.random.default_rng(1))
+        assert np.isfinite(network.dense()).all(), variant
+    assert_allclose(network.dense()[:20, 20:], 0, atol=1e-6, err_msg="the connectome itself")
 
 
 def test_equal_singular_values_define_no_modes():

@@ -77,12 +77,14 @@ def test_structure_without_null_models_or_directions():
 
 
 def simulated(connectome, variant, dimension, theory):
-    return Simulated(connectome, variant, 40, dimension, 0.5, theory)
+    feedback = 1.71 if variant == "connectome" else np.nan
+    return Simulated(connectome, variant, 40, dimension, 0.5, theory, feedback)
 
 
 NETWORKS = [
     simulated("worm", "independent", 30.0, 29.0),
     simulated("worm", "overlaps", 2.7, np.nan),
+    simulated("worm", "connectome", 13.6, 20.0),
     simulated("fly", "independent", 31.0, 29.0),
 ]
 
@@ -91,16 +93,18 @@ def test_connectomes_beside_each_other():
     figure = draw_connectomes([measured(), measured("fly", overlap_size=1.04)], NETWORKS)
     check(figure)
     axes = titled(figure, "Dimension of matched networks")
-    assert [bar.get_height() for bar in axes.patches] == pytest.approx([0.75, 0.775, 0.0675])
+    heights = [bar.get_height() for bar in axes.patches]
+    assert heights == pytest.approx([0.75, 0.775, 0.0675, 0.34])
     diamonds = [line.get_ydata() for line in axes.lines if line.get_marker() == "D"]
     assert np.allclose(diamonds[0], 29 / 40)
     assert np.isnan(diamonds[1]).all()
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["theory", "independent couplings", "overlapping modes"]
+    assert labels == ["theory", "independent couplings", "overlapping modes", "connectome"]
     text = texts(figure)
     assert "30 ± 0.5 (29)" in text
     assert "2.7 ± 0.5 (–)" in text
     assert "1.04" in text
+    assert "1.71 (> 1)" in text, "a mode of the worm condenses"
 
 
 def test_the_table_has_every_number():
@@ -121,10 +125,11 @@ def test_networks_are_read_from_their_stores():
             "participation_ratio": 12.0,
             "participation_ratio_error": 0.25,
             "mean_field_participation_ratio_per_unit": 0.2,
+            "feedback": 0.6,
         },
         attrs={"variant": "connectome", "units": 50},
     )
-    assert Simulated.of(store, "x") == Simulated("x", "connectome", 50, 12.0, 0.25, 10.0)
+    assert Simulated.of(store, "x") == Simulated("x", "connectome", 50, 12.0, 0.25, 10.0, 0.6)
 
 
 def test_the_steps_draw_from_stores_and_twice_the_same(tmp_path):
@@ -140,7 +145,7 @@ def test_the_steps_draw_from_stores_and_twice_the_same(tmp_path):
             network_structure, connectome=connectome, out=out, settings=chosen, seed=1, threads=1
         )
     names = ("participation_ratio", "participation_ratio_error")
-    names = (*names, "mean_field_participation_ratio_per_unit")
+    names = (*names, "mean_field_participation_ratio_per_unit", "feedback")
     schema = Schema("any", {name: Variable((), "float64", "1", name) for name in names})
     simulations = [tmp_path / f"dynamics/{name}connectome.zarr" for name in ("", "fly/")]
     for value, out in enumerate(simulations, start=3):

@@ -152,6 +152,9 @@ def store(variant="random_mode", name="", **changed):
         "mean_field_correlation_time": 2.1,
         "mean_field_lyapunov_exponent": -0.3,
         "asymptotic_size": 12.0,
+        "feedback": 1.71,
+        "step_error": 3.2e-4,
+        "precision_error": 4e-7,
         **changed,
     }
     return xr.Dataset(
@@ -189,6 +192,9 @@ def test_the_table_has_deviations_in_errors_and_in_those_of_draws():
     assert first["dimension z with draws"] == pytest.approx(2.0 / math.hypot(1.0, 1.5))
     assert first["dimension of z-scores theory"] == pytest.approx(54.0)
     assert first["radius of J"] == pytest.approx(1.0)
+    assert first["feedback d ρ ⟨φ'⟩"] == 1.71
+    assert first["step error"] == 3.2e-4
+    assert first["float32 error"] == 4e-7
     # the spread of another ensemble or connectome is not known
     assert all(math.isnan(row["C_φ(0) z with draws"]) for row in rows[1:])
     assert math.isnan(theory_rows([store()])[0]["dimension z with draws"])

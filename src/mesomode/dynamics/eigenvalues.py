@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from mesomode.errors import DataError
 from mesomode.memory import require_memory
 from mesomode.network.coupling import Network
-from mesomode.network.random_mode import RandomModeNetwork
 
 
 def coupling_eigenvalues(network: Network) -> NDArray[np.complex128]:
@@ -39,20 +38,16 @@ def coupling_eigenvalues(network: Network) -> NDArray[np.complex128]:
         The matrix would not fit.
     """
     units = network.units
-    size = units
-    if isinstance(network, RandomModeNetwork):
-        size = min(units, len(network.strength))
+    factors = network.factors()
+    size = units if factors is None else min(units, factors[0].shape[1])
     require_memory(
         24.0 * size**2 + 8.0 * units**2 * (size == units),
         f"the eigenvalues of {size:,} × {size:,} numbers",
         "use fewer units (network.units)",
     )
-    if isinstance(network, RandomModeNetwork) and size < units:
-        left = network.left.astype(np.float64)
-        for scale in (network.target_scale, network.source_scale):
-            if scale is not None:
-                left *= scale[:, None]
-        matrix = (network.right.T.astype(np.float64) @ left) * network.strength[:, None]
+    if factors is not None and size < units:
+        outputs, inputs = (factor.astype(np.float64) for factor in factors)
+        matrix = inputs.T @ outputs
     else:
         matrix = network.dense().astype(np.float64)
     if not np.isfinite(matrix).all():

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mesomode.dynamics import measures
-from mesomode.dynamics.nonlinearity import nonlinearity_named
 from mesomode.dynamics.simulation import simulate
 from mesomode.errors import DataError
 from mesomode.network.coupling import Network
@@ -107,9 +106,7 @@ sampling_interval, checks
         sampling_interval=sampling_interval,
         checks=checks,
     )
-    activity, states = found.activity(), found.states
-    if not nonlinearity_named(nonlinearity).odd:
-        activity, states = measures.without_mean(activity), measures.without_mean(states)
+    activity, states = found.fluctuations()
     places = np.rint(np.asarray(lag, dtype=float) / sampling_interval).astype(int)
     curve, error = measures.autocovariance(activity, int(places.max(initial=0)) + 1)
     dimension = measures.dimensionality(activity, eigenvalues=False)

@@ -36,6 +36,8 @@ class Expectation:
         ∫(C_φ(τ)/C_φ(0))² dτ.
     lyapunov_exponent : float
         The largest.
+    slope : float
+        ⟨φ'⟩, averaged over states and units.
     asymptotic_size : float
         See :meth:`mesomode.dynamics.theory.MeanField.asymptotic_size`.
     verdict : str
@@ -52,6 +54,7 @@ class Expectation:
     participation_ratio_standardised: float
     correlation_time: float
     lyapunov_exponent: float
+    slope: float
     asymptotic_size: float
     verdict: str
     kind: str
@@ -109,6 +112,7 @@ def expected(
             participation_ratio_standardised=nothing,
             correlation_time=nothing,
             lyapunov_exponent=nothing,
+            slope=nothing,
             asymptotic_size=nothing,
             verdict=f"there is no theory for φ = {nonlinearity}",
             kind="none",
@@ -124,6 +128,7 @@ def expected(
         participation_ratio_standardised=theory.participation_ratio_standardised,
         correlation_time=theory.correlation_time,
         lyapunov_exponent=largest_lyapunov_exponent(theory),
+        slope=theory.gain_average,
         asymptotic_size=theory.asymptotic_size(network.units),
         verdict=theory.verdict(network.units),
         kind=kind,

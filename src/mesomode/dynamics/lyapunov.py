@@ -20,7 +20,8 @@ from numpy.typing import DTypeLike, NDArray
 from mesomode.dynamics.integration import ExponentialHeun, Integrator, RungeKutta
 from mesomode.dynamics.measures import standard_error
 from mesomode.dynamics.nonlinearity import Nonlinearity, nonlinearity_named
-from mesomode.errors import DataError, SolverError
+from mesomode.dynamics.simulation import check_bounded, first_states
+from mesomode.errors import DataError
 from mesomode.memory import require_memory
 from mesomode.network.coupling import Network
 
@@ -122,17 +123,10 @@ def lyapunov_exponents(
         f"{count} tangent vectors of {units:,} units in {trajectories} trajectories",
         "ask for fewer exponents (dynamics.lyapunov_exponents)",
     )
-    if initial is None:
-        initial = generator.standard_normal((units, trajectories))
-    if initial.shape != (units, trajectories):
-        raise DataError(
-            "the initial states do not fit the network",
-            why=f"their shape is {initial.shape}, (unit, trajectory) is {(units, trajectories)}",
-        )
+    states = first_states(initial, (units, trajectories), dtype, generator)
     network = network.astype(dtype)
     steps = max(1, int(np.ceil(interval / time_step - 1e-9)))
     step = interval / steps
-    states = np.array(initial, dtype=dtype, order="C")
     _stepper(network, phi, states.shape, dtype, noise, generator, 0).advance(
         states, step, int(np.ceil(burn_in / step - 1e-9))
     )
@@ -145,12 +139,7 @@ def lyapunov_exponents(
     growth = np.empty((intervals, trajectories, count))
     for index in range(-round(alignment / interval), intervals):
         stepper.advance(flat, step, steps)
-        if not np.isfinite(flat).all():
-            raise SolverError(
-                "the simulation diverged",
-                why=f"states became infinite with a time step of {step:.3g}",
-                remedy="use a smaller dynamics.time_step or a smaller network.gain",
-            )
+        check_bounded(flat, step)
         logarithm = _orthonormalise(together)
         if index >= 0:
             growth[index] = logarithm / interval

@@ -112,23 +112,16 @@ def dimensionality(samples: NDArray, *, eigenvalues: bool = True) -> Dimensional
     trajectory is left out in turn.
     """
     count, times, units = samples.shape
-    total = np.zeros((units, units))
-    own = np.empty(count)  # tr(C_b²)
-    trace = np.empty(count)  # tr(C_b)
-    for b, trajectory in enumerate(samples):
-        covariance = trajectory.T @ trajectory / times
-        own[b] = np.sum(np.square(covariance, dtype=np.float64))
-        trace[b] = np.trace(covariance, dtype=np.float64)
-        total += covariance
-    with_all = np.array([_quadratic(trajectory, total) for trajectory in samples])  # tr(C_b ΣC)
-    spectrum = np.linalg.eigvalsh(total / count)[::-1] if eigenvalues else np.empty(0)
+    own, trace, with_all, spectrum = (_by_time if count * times < units else _by_unit)(
+        samples, eigenvalues
+    )
     pairs = with_all.sum() - own.sum()
     squares = trace.sum() ** 2 - np.sum(trace**2)
     number = count * (count - 1) if count > 1 else np.nan
     averages = float(squares / number), float(pairs / number)
     if trace.mean() < QUIESCENT * units:
         return Dimensionality(np.nan, np.nan, np.nan, *averages, spectrum)
-    naive = float(trace.sum() ** 2 / np.sum(total**2))
+    naive = float(trace.sum() ** 2 / with_all.sum())
     if count < 2 or pairs <= 0:
         return Dimensionality(np.nan, np.nan, naive, *averages, spectrum)
     error = np.nan
@@ -138,6 +131,41 @@ def dimensionality(samples: NDArray, *, eigenvalues: bool = True) -> Dimensional
         without = squares_without / pairs_without
         error = float(np.sqrt((count - 1) * np.var(without)))
     return Dimensionality(float(squares / pairs), error, naive, *averages, spectrum)
+
+
+Moments = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+
+def _by_unit(samples: NDArray, eigenvalues: bool) -> Moments:
+    """Of each trajectory b tr C_b², tr C_b and tr(C_b ΣC); eigenvalues of the mean covariance."""
+    count, times, units = samples.shape
+    total = np.zeros((units, units))
+    own, trace = np.empty((2, count))
+    for b, trajectory in enumerate(samples):
+        covariance = trajectory.T @ trajectory / times
+        own[b] = np.sum(np.square(covariance, dtype=np.float64))
+        trace[b] = np.trace(covariance, dtype=np.float64)
+        total += covariance
+    with_all = np.array([_quadratic(trajectory, total) for trajectory in samples])
+    spectrum = np.linalg.eigvalsh(total / count)[::-1] if eigenvalues else np.empty(0)
+    return own, trace, with_all, spectrum
+
+
+def _by_time(samples: NDArray, eigenvalues: bool) -> Moments:
+    """The same from the products of all pairs of times, where these are fewer than the units.
+
+    tr(C_a C_b) = Σ_tt' (x_a(t)·x_b(t'))²/T², and the covariance has the eigenvalues other than
+    zero of the matrix of products.
+    """
+    count, times, units = samples.shape
+    flat = samples.reshape(count * times, units)
+    products = (flat @ flat.T).astype(np.float64) / times
+    squares = np.square(products).reshape(count, times, count, times).sum(axis=(1, 3))
+    trace = np.trace(products.reshape(count, times, count, times).diagonal(0, 0, 2))
+    spectrum = np.zeros(units if eigenvalues else 0)
+    if eigenvalues:
+        spectrum[: len(flat)] = np.linalg.eigvalsh(products / count)[::-1]
+    return np.diagonal(squares).copy(), trace, squares.sum(axis=1), spectrum
 
 
 def _quadratic(trajectory: NDArray, matrix: NDArray) -> float:
@@ -284,13 +312,31 @@ def leading_projection(samples: NDArray, count: int) -> NDArray[np.float32]:
     mean = flat.mean(axis=0, dtype=np.float64)
     spread = flat.std(axis=0, dtype=np.float64)
     scale = np.divide(1.0, spread, out=np.zeros(units), where=spread > 0)
-    covariance = (flat.T @ flat).astype(np.float64) / len(flat) - np.outer(mean, mean)
-    correlation = covariance * np.outer(scale, scale)
-    kept = max(1, min(count, units // 2))
-    values, directions = eigsh(correlation, k=kept, which="LA", v0=np.ones(units))
-    directions = directions[:, np.argsort(values)[::-1]]
+    kept = max(1, min(count, units // 2, len(flat)))
+    if len(flat) < units:
+        directions = _directions_by_time(flat, mean, scale, kept)
+    else:
+        covariance = (flat.T @ flat).astype(np.float64) / len(flat) - np.outer(mean, mean)
+        correlation = covariance * np.outer(scale, scale)
+        values, directions = eigsh(correlation, k=kept, which="LA", v0=np.ones(units))
+        directions = directions[:, np.argsort(values)[::-1]]
     largest = np.abs(directions).argmax(axis=0)
     directions *= np.sign(directions[largest, np.arange(kept)])
     weights = (scale[:, None] * directions).astype(samples.dtype)
     offset = (mean @ weights).astype(samples.dtype)
     return (samples @ weights - offset).astype(np.float32)
+
+
+def _directions_by_time(
+    flat: NDArray, mean: NDArray[np.float64], scale: NDArray[np.float64], count: int
+) -> NDArray[np.float64]:
+    """Leading principal directions from the products of all pairs of times."""
+    weighted = flat * np.square(scale).astype(flat.dtype)
+    products = (weighted @ flat.T).astype(np.float64)
+    shifted = (weighted @ mean.astype(flat.dtype)).astype(np.float64)
+    products += np.sum(np.square(scale * mean)) - shifted[:, None] - shifted
+    values, times = np.linalg.eigh(products)
+    values, times = values[: -count - 1 : -1], times[:, : -count - 1 : -1]
+    lengths = np.sqrt(np.maximum(values, np.finfo(np.float64).tiny))
+    directions = flat.T @ (times / lengths).astype(flat.dtype)
+    return scale[:, None] * (directions - np.outer(mean, times.sum(axis=0) / lengths))

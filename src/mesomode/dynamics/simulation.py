@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mesomode.dynamics.integration import Integrator, integrator
+from mesomode.dynamics.measures import without_mean
 from mesomode.dynamics.nonlinearity import Nonlinearity, nonlinearity_named
 from mesomode.errors import DataError, SolverError
 from mesomode.memory import require_memory
@@ -54,6 +55,13 @@ class Trajectories:
     def activity(self) -> NDArray:
         """φ(x), in the same shape as the states."""
         return nonlinearity_named(self.nonlinearity)(self.states)
+
+    def fluctuations(self) -> tuple[NDArray, NDArray]:
+        """φ(x) and x, around the mean of every unit if φ is not odd."""
+        activity, states = self.activity(), self.states
+        if not nonlinearity_named(self.nonlinearity).odd:
+            activity, states = without_mean(activity), without_mean(states)
+        return activity, states
 
 
 def simulate(
@@ -137,21 +145,14 @@ def simulate(
         "use a shorter dynamics.duration, a longer dynamics.sampling_interval, fewer "
         "trajectories, or fewer units",
     )
-    if initial is None:
-        initial = generator.standard_normal((units, trajectories))
-    if initial.shape != (units, trajectories):
-        raise DataError(
-            "the initial states do not fit the network",
-            why=f"their shape is {initial.shape}, (unit, trajectory) is {(units, trajectories)}",
-        )
-    states = np.array(initial, dtype=dtype, order="C")
+    states = first_states(initial, (units, trajectories), dtype, generator)
     steps = int(np.ceil(sampling_interval / time_step - 1e-9))
     stepper = integrator(network.astype(dtype), phi, states.shape, dtype, noise, generator)
     samples = np.empty(samples_shape, dtype=dtype)
     step = sampling_interval / steps
     for _ in range(burning):
         stepper.advance(states, step, steps)
-        _check_bounded(states, step)
+        check_bounded(states, step)
         _report(progress)
     step_error = precision_error = float("nan")
     if checks:
@@ -159,7 +160,7 @@ def simulate(
         precision_error = _precision_error(stepper, network, phi, states, step, noise)
     for index in range(sampled):
         stepper.advance(states, step, steps)
-        _check_bounded(states, step)
+        check_bounded(states, step)
         samples[:, index, :] = states.T
         _report(progress)
     return Trajectories(samples, sampling_interval, nonlinearity, step_error, precision_error)
@@ -173,7 +174,24 @@ def intervals(burn_in: float, duration: float, sampling_interval: float) -> tupl
     )
 
 
-def _check_bounded(states: NDArray, step: float) -> None:
+def first_states(
+    initial: NDArray | None,
+    shape: tuple[int, int],
+    dtype: DTypeLike,
+    generator: np.random.Generator,
+) -> NDArray:
+    """Initial states (unit, trajectory) given, or normal ones of variance one; a copy."""
+    if initial is None:
+        initial = generator.standard_normal(shape)
+    if initial.shape != shape:
+        raise DataError(
+            "the initial states do not fit the network",
+            why=f"their shape is {initial.shape}, (unit, trajectory) is {shape}",
+        )
+    return np.array(initial, dtype=dtype, order="C")
+
+
+def check_bounded(states: NDArray, step: float) -> None:
     """Stop before numbers overflow."""
     if not (np.abs(states).max() < DIVERGED):
         raise SolverError(

@@ -17,7 +17,7 @@ TAU = "time constant"
 OVER_TRAJECTORIES = "standard error over initial states of this one network"
 NO_THEORY = "NaN: there is no theory for this φ"
 EIGENVALUES_UP_TO = 4000
-"""Units up to which eigenvalues of couplings are computed: at 4,000 in about half a minute."""
+"""Units, or modes if fewer, up to which eigenvalues are computed: at 4,000 in half a minute."""
 POPULATION_LAGS = 21
 """Lags, from zero to the longest, of the autocovariance of the population."""
 SCHEMA = Schema(
@@ -113,6 +113,13 @@ SCHEMA = Schema(
         "mean_field_lyapunov_exponent": Variable(
             (), "float64", f"1/{TAU}", f"the largest in theory; {NO_THEORY}, or no activity"
         ),
+        "feedback": Variable(
+            (),
+            "float64",
+            "1",
+            "largest d ρ ⟨uv⟩ ⟨φ'⟩ of the modes; above 1 one condenses, beyond the theory; NaN: "
+            "modes without overlaps",
+        ),
         "eigenvalue_real": Variable(
             ("eigenvalue",),
             "float64",
@@ -197,7 +204,6 @@ def dynamics(
 
     from mesomode.dynamics import measures
     from mesomode.dynamics.expectation import expected
-    from mesomode.dynamics.nonlinearity import nonlinearity_named
     from mesomode.dynamics.simulation import intervals, simulate
     from mesomode.dynamics.theory import ASYMPTOTIC
     from mesomode.network.reading import network_from_store
@@ -208,6 +214,7 @@ def dynamics(
         variant = str(dataset.attrs.get("variant", ""))
         name = str(dataset.attrs.get("name", ""))
         couplings = network_from_store(dataset, where=network)
+        feedback = float(dataset["feedback"]) if "feedback" in dataset else np.nan
     units, gain, inverse = couplings.units, couplings.gain, couplings.inverse_effective_rank
     counts = intervals(settings.burn_in, settings.duration, settings.sampling_interval)
     progress = Progress(
@@ -215,7 +222,6 @@ def dynamics(
     )
     random = generator(seed, "dynamics", *filter(None, [name]), variant)
     sampler = generator(seed, "dynamics_theory", *filter(None, [name]), variant)
-    phi = nonlinearity_named(settings.nonlinearity)
     trajectories = simulate(
         couplings,
         generator=random,
@@ -234,10 +240,16 @@ def dynamics(
     theory = expected(
         couplings, settings.nonlinearity, settings.noise, lag, lag[shifts], generator=sampler
     )
-    logger.info("theory of: %s", theory.kind)
-    activity, states = trajectories.activity(), trajectories.states
-    if not phi.odd:
-        activity, states = measures.without_mean(activity), measures.without_mean(states)
+    feedback *= theory.slope
+    kind = theory.kind
+    if feedback > 1:
+        kind = f"{kind.partition('; ')[0]}; without overlaps of modes, one of which condenses"
+        logger.warning(
+            "a mode condenses: it feeds back on itself d ρ ⟨φ'⟩ = %.3g > 1, beyond the theory",
+            feedback,
+        )
+    logger.info("theory of: %s", kind)
+    activity, states = trajectories.fluctuations()
     c_x, c_x_error = measures.autocovariance(states, lags)
     c_phi, c_phi_error = measures.autocovariance(activity, lags)
     dimension = measures.dimensionality(activity)
@@ -317,6 +329,7 @@ def dynamics(
                 2 * float(np.trapezoid(population, lag[shifts])),
             ),
             "mean_field_lyapunov_exponent": ((), theory.lyapunov_exponent),
+            "feedback": ((), feedback),
             **measured,
             "correlation_time": (
                 (),
@@ -352,7 +365,7 @@ def dynamics(
             "trajectories": settings.trajectories,
             "asymptotic": bool(theory.asymptotic_size >= ASYMPTOTIC),
             "asymptotic_verdict": theory.verdict,
-            "theory": theory.kind,
+            "theory": kind,
         },
     )
     write_store(out, result, SCHEMA, provenance)
@@ -401,7 +414,9 @@ def _eigenvalues(couplings: Network) -> dict[str, tuple[str, np.ndarray]]:
 
     from mesomode.dynamics.eigenvalues import coupling_eigenvalues
 
-    if couplings.units > EIGENVALUES_UP_TO:
+    factors = couplings.factors()
+    size = couplings.units if factors is None else min(couplings.units, factors[0].shape[1])
+    if size > EIGENVALUES_UP_TO:
         logger.info("the eigenvalues of %d units are not computed", couplings.units)
         return {}
     values = coupling_eigenvalues(couplings)

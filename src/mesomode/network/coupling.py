@@ -49,6 +49,9 @@ class Network(Protocol):
     def dense(self) -> NDArray:
         """Couplings (target, source)."""
 
+    def factors(self) -> tuple[NDArray, NDArray] | None:
+        """A and B (unit, component) of J = A Bᵀ; None for networks kept as a matrix."""
+
     def astype(self, dtype: DTypeLike) -> Network:
         """Return the same network with couplings of another precision."""
 
@@ -118,9 +121,92 @@ class DenseNetwork:
         """Couplings J (target, source)."""
         return self.coupling
 
+    def factors(self) -> None:
+        """None: the matrix is kept whole."""
+
     def astype(self, dtype: DTypeLike) -> Self:
         """Return the same network with couplings of another precision."""
         return replace(self, coupling=self.coupling.astype(dtype, copy=False))
+
+
+@dataclass(frozen=True, eq=False)
+class FactoredNetwork:
+    """Couplings J = A Bᵀ that are never formed, and the ensemble that theory takes them for.
+
+    Parameters
+    ----------
+    output_factor, input_factor : (unit, component) ndarray
+        A and B, scales included.
+    gain, inverse_effective_rank, target_scale, source_scale
+        As of :class:`DenseNetwork`.
+
+    Raises
+    ------
+    DataError
+        Not two finite factors of the same shape, or scales that do not fit.
+    """
+
+    output_factor: NDArray
+    input_factor: NDArray
+    gain: float
+    inverse_effective_rank: float = 0.0
+    target_scale: NDArray | None = None
+    source_scale: NDArray | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.output_factor.shape
+        if len(shape) != 2 or 0 in shape or self.input_factor.shape != shape:
+            raise DataError(
+                "the factors of the couplings do not fit together",
+                why=f"their shapes are {shape} and {self.input_factor.shape}",
+                remedy="give (unit, component) twice",
+            )
+        if not (np.isfinite(self.output_factor).all() and np.isfinite(self.input_factor).all()):
+            raise DataError("the factors of the couplings are not all finite")
+        check_scales(shape[0], self.target_scale, self.source_scale)
+
+    @property
+    def units(self) -> int:
+        """Number of units, N."""
+        return self.output_factor.shape[0]
+
+    @property
+    def effective_rank(self) -> float:
+        """PR_D of the ensemble, infinite for independent couplings."""
+        return 1.0 / self.inverse_effective_rank if self.inverse_effective_rank else np.inf
+
+    @property
+    def strength(self) -> None:
+        """None: the factors are not random modes."""
+
+    @property
+    def overlap(self) -> None:
+        """None: the factors are not random modes."""
+
+    def multiply(self, rates: NDArray, out: NDArray | None = None) -> NDArray:
+        """Input that ``rates`` (unit,) or (unit, trajectory) give to every unit, J @ rates."""
+        return np.matmul(self.output_factor, self.input_factor.T @ rates, out=out)
+
+    def dense(self) -> NDArray:
+        """Couplings J (target, source), if they fit into memory."""
+        require_memory(
+            float(self.output_factor.dtype.itemsize) * self.units**2,
+            f"{self.units:,} × {self.units:,} couplings",
+            "use fewer units (network.units)",
+        )
+        return self.output_factor @ self.input_factor.T
+
+    def factors(self) -> tuple[NDArray, NDArray]:
+        """A and B of J = A Bᵀ."""
+        return self.output_factor, self.input_factor
+
+    def astype(self, dtype: DTypeLike) -> Self:
+        """Return the same network with factors of another precision."""
+        return replace(
+            self,
+            output_factor=self.output_factor.astype(dtype, copy=False),
+            input_factor=self.input_factor.astype(dtype, copy=False),
+        )
 
 
 class IndependentNetwork(DenseNetwork):

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mesomode.errors import DataError
 from mesomode.memory import require_memory
-from mesomode.network.spectrum import checked_matrix
+from mesomode.network.coupling import Network
+from mesomode.network.spectrum import checked_matrix, singular_values
 
 Product = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -91,6 +92,32 @@ def decompose_factored(left: ArrayLike, right: ArrayLike) -> Decomposition:
     basis, triangle = zip(*(scipy.linalg.qr(f, mode="economic") for f in (a, b)), strict=True)
     core = decompose(triangle[0] @ triangle[1].T)
     return Decomposition(basis[0] @ core.left, core.values, basis[1] @ core.right)
+
+
+def network_singular_values(network: Network) -> NDArray[np.float64]:
+    """All singular values of a network's couplings, descending, through the factors if cheaper.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    (unit,) ndarray of float64
+        Zero beyond the rank.
+
+    Raises
+    ------
+    MemoryLimitError
+        The decomposition would not fit.
+    """
+    factors = network.factors()
+    if factors is None or 2 * factors[0].shape[1] >= network.units:
+        return singular_values(network.dense())
+    values = np.zeros(network.units)
+    found = decompose_factored(*factors).values
+    values[: len(found)] = found
+    return values
 
 
 def largest_modes(

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from mesomode.errors import DataError
 from mesomode.network.blocks import draw_blocks
-from mesomode.network.coupling import DenseNetwork, IndependentNetwork, Network
+from mesomode.network.coupling import (
+    DenseNetwork,
+    FactoredNetwork,
+    IndependentNetwork,
+    Network,
+)
+from mesomode.network.decomposition import Decomposition
 from mesomode.network.modes import Modes
 from mesomode.network.preparation import resampled_spectrum, spectrum_of_rank
 from mesomode.network.random_mode import RandomModeNetwork
@@ -131,11 +137,16 @@ def _of_modes(
 
 def _itself(
     structure: Structure, gain: float, count: int, generator: np.random.Generator
-) -> DenseNetwork:
+) -> DenseNetwork | FactoredNetwork:
     """The connectome at the gain, as the ensemble with its scales and bulk effective rank."""
     chosen = _chosen_units(structure.units, count, generator)
-    couplings = structure.couplings[np.ix_(chosen, chosen)]
-    square = np.sum(couplings**2) / count
+    couplings = structure.couplings
+    if isinstance(couplings, Decomposition):
+        outputs, inputs = couplings.left[chosen] * couplings.values, couplings.right[chosen]
+        square = np.sum((outputs.T @ outputs) * (inputs.T @ inputs)) / count
+    else:
+        part = couplings[np.ix_(chosen, chosen)]
+        square = np.sum(part**2) / count
     if not square > 0:
         raise DataError(
             f"no two of the {count} units drawn are connected",
@@ -148,8 +159,11 @@ def _itself(
         for scale in (structure.scales.target, structure.scales.source)
     )
     inverse = max(-1.0, structure.modes.unbiased_inverse_effective_rank)
-    scaled = (couplings * (gain / np.sqrt(square))).astype(np.float32)
-    return DenseNetwork(scaled, gain, inverse, u, v)
+    to_gain = gain / np.sqrt(square)
+    if isinstance(couplings, Decomposition):
+        outputs = (outputs * to_gain).astype(np.float32)
+        return FactoredNetwork(outputs, inputs.astype(np.float32), gain, inverse, u, v)
+    return DenseNetwork((part * to_gain).astype(np.float32), gain, inverse, u, v)
 
 
 def _chosen_units(available: int, count: int, generator: np.random.Generator) -> NDArray[np.int64]:

@@ -85,11 +85,7 @@ def centred(weights: ArrayLike, how: Centring) -> NDArray[np.float64]:
     if how == "rank_one_mean":
         mean = matrix.mean()
         if abs(mean) < 1e-12 * scale:
-            raise DataError(
-                "the weights cannot be centred by their row and column means",
-                why=f"their mean is {mean:.3g} at a largest weight of {scale:.3g}",
-                remedy="set network.centring to top_mode or none",
-            )
+            raise mean_is_zero(mean, scale)
         matrix = matrix - np.outer(matrix.mean(axis=1), matrix.mean(axis=0)) / mean
     else:
         left, value, right = top_mode(matrix)
@@ -130,6 +126,15 @@ def centred_singular_values(
     if left[0] < 1e-7 * values[0]:
         raise nothing_left()
     return left
+
+
+def mean_is_zero(mean: float, scale: float) -> DataError:
+    """Error of a matrix whose mean cannot be divided by."""
+    return DataError(
+        "the weights cannot be centred by their row and column means",
+        why=f"their mean is {mean:.3g}, their size {scale:.3g}",
+        remedy="set network.centring to top_mode or none",
+    )
 
 
 def nothing_left() -> DataError:

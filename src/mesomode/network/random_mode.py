@@ -267,22 +267,18 @@ class RandomModeNetwork:
     def _product(self) -> tuple[NDArray, ...]:
         """Matrices to apply one after another: two factors if that is cheaper, else J."""
         if 2 * self.strength.size < self.units:
-            return np.ascontiguousarray(self._inputs.T), self._outputs * self.strength
+            outputs, inputs = self.factors()
+            return np.ascontiguousarray(inputs.T), outputs
         return (self.dense(),)
 
-    @property
-    def _outputs(self) -> NDArray:
-        """diag(u) L."""
-        if self.target_scale is None:
-            return self.left
-        return self.left * self.target_scale[:, None].astype(self.left.dtype)
-
-    @property
-    def _inputs(self) -> NDArray:
-        """diag(v) R."""
-        if self.source_scale is None:
-            return self.right
-        return self.right * self.source_scale[:, None].astype(self.right.dtype)
+    def factors(self) -> tuple[NDArray, NDArray]:
+        """diag(u) L diag(d) and diag(v) R, whose product is J."""
+        outputs, inputs = self.left, self.right
+        if self.target_scale is not None:
+            outputs = outputs * self.target_scale[:, None].astype(outputs.dtype)
+        if self.source_scale is not None:
+            inputs = inputs * self.source_scale[:, None].astype(inputs.dtype)
+        return outputs * self.strength, inputs
 
     def multiply(self, rates: NDArray, out: NDArray | None = None) -> NDArray:
         """Input that ``rates`` give to every unit, J @ rates.
@@ -310,7 +306,8 @@ class RandomModeNetwork:
             f"{self.units:,} × {self.units:,} couplings",
             "use fewer units (network.units)",
         )
-        return (self._outputs * self.strength) @ self._inputs.T
+        outputs, inputs = self.factors()
+        return outputs @ inputs.T
 
     def astype(self, dtype: DTypeLike) -> RandomModeNetwork:
         """Return the same network with factors of another precision."""

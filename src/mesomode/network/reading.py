@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mesomode.errors import DataError
-from mesomode.network.coupling import DenseNetwork, Network
+from mesomode.network.coupling import DenseNetwork, FactoredNetwork, Network
 from mesomode.network.random_mode import RandomModeNetwork
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def network_from_store(dataset: xr.Dataset, where: str | Path | None = None) -> 
     Returns
     -------
     Network
-        A random-mode network if the store has modes, otherwise a dense one.
+        A random-mode network if the store has modes, a factored one if it has factors,
+        otherwise a dense one.
 
     Raises
     ------
@@ -44,10 +45,13 @@ def network_from_store(dataset: xr.Dataset, where: str | Path | None = None) -> 
         left, strength, right = (dataset[name].values for name in ("left", "strength", "right"))
         modes = dataset.attrs["modes"]
         return RandomModeNetwork(left, strength, right, modes, *scales, optional("overlap"))
+    rank = float(dataset["effective_rank"]) if "effective_rank" in dataset else np.inf
+    ensemble = (0.0 if np.isinf(rank) else 1.0 / rank, *scales)
+    if "output_factor" in dataset:
+        a, b = (dataset[name].values for name in ("output_factor", "input_factor"))
+        return FactoredNetwork(a, b, float(dataset["gain"]), *ensemble)
     if "coupling" in dataset:
-        rank = float(dataset["effective_rank"])
-        inverse = 0.0 if np.isinf(rank) else 1.0 / rank
-        return DenseNetwork(dataset["coupling"].values, float(dataset["gain"]), inverse, *scales)
+        return DenseNetwork(dataset["coupling"].values, float(dataset["gain"]), *ensemble)
     raise DataError(
         "the store holds neither factors nor couplings of a network",
         where=where,

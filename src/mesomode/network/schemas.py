@@ -38,9 +38,19 @@ SCHEMA = Schema(
             ("unit",), "float64", "1", "u of J = diag(u) L diag(d) Rᵀ diag(v)"
         ),
         "source_scale": _optional(("unit",), "float64", "1", "v of J"),
+        "feedback": _optional(
+            (),
+            "float64",
+            "1",
+            "largest d ρ ⟨uv⟩ of the modes of J; times ⟨φ'⟩ above 1 one condenses",
+        ),
         "coupling": _optional(
             ("target", "source"), "float32", "1", "J, the scales u and v included"
         ),
+        "output_factor": _optional(
+            ("unit", "component"), "float32", "1", "A of J = A Bᵀ, the scales u and v included"
+        ),
+        "input_factor": _optional(("unit", "component"), "float32", "1", "B of the same"),
         "connectome_singular_value": _optional(
             ("connectome_mode",), "float64", "weight", "of the square connectome as read"
         ),
@@ -76,8 +86,16 @@ STRUCTURE_SCHEMA = Schema(
             ("target", "source"),
             "float32",
             "weight",
-            "the square connectome, signed and centred; any scale",
+            "the square connectome, signed and centred; any scale; absent if it came in factors",
+            optional=True,
         ),
+        "output_mode": _optional(
+            ("unit", "component"),
+            "float32",
+            "1",
+            "u_a of the coupling U diag(centred_singular_value) Vᵀ that came in factors",
+        ),
+        "input_mode": _optional(("unit", "component"), "float32", "1", "v_a of the same"),
         "connectome_singular_value": _per(
             "mode", "of the square connectome with its signs, not centred", unit="weight"
         ),
@@ -112,6 +130,7 @@ STRUCTURE_SCHEMA = Schema(
         "centred_top_mode_share": _number("σ_1²/Σσ² of the coupling"),
         "density": _number("share of pairs of different units that are connected"),
         "isolated": _number("units without any connection", "int64"),
+        "parts": _number("groups of several units that no connection joins", "int64"),
         "self_coupling": _number("tr J/N at gain one"),
         "reciprocity": _number("tr J²/N at gain one"),
         "sign": _per("unit", "sign of all that the unit sends", "int8"),

@@ -70,7 +70,8 @@ class Settings(SettingsBase):
     variants of each are made and simulated: network/<name>/<variant>.zarr."""
 
     units: int | None = Field(default=None, ge=10, le=20_000)
-    """Number of units, 10 to 20,000. null: as many as the connectome has, but at most 2,000;
+    """Number of units, 10 to 20,000. null: as many as the connectome has, but at most 2,000, unless
+    it came in factors, so that random modes of all units cost little;
     otherwise the spectrum is resampled so that gain and effective rank per unit are kept, and
     of the variant connectome units drawn by chance are kept (null: all of them).
     More units follow the theory better; the cost grows with their square."""
@@ -81,16 +82,20 @@ class Settings(SettingsBase):
     shows the effect of the spectrum at sizes that can be simulated. With dynamics.noise 0, activity
     needs a gain above 1, where it is chaotic: slow and small near 1, clearly so from 2 to 5."""
 
-    sign: Literal["none", "presynaptic"] = "none"
-    """Connectomes are measured as nonnegative amounts. none: they are used so; their mean, a mode
-    of rank one that would drive all units into saturation together, is then removed by
-    centring. presynaptic: units drawn by chance are inhibitory, and all they send is negative
-    (Dale's law); the mean shrinks to 1 − 2·inhibitory_fraction of itself, and centring removes
-    what is left."""
+    sign: Literal["none", "presynaptic"] = "presynaptic"
+    """Connectomes are measured as nonnegative amounts. presynaptic: units drawn by chance are
+    inhibitory, and all they send is negative (Dale's law); the mean shrinks to
+    1 − 2·inhibitory_fraction of itself, and centring removes what is left. none: amounts are used
+    as they are; their mean, a mode of rank one that would drive all units into saturation
+    together, is removed by centring, but the other modes of a smooth, nearly symmetric connectome
+    overlap too, condense, and leave the connectome itself at saturated fixed points, where there
+    is no theory. The singular values are the same either way."""
 
-    inhibitory_fraction: float = Field(default=0.2, ge=0, le=1)
-    """Share of inhibitory units with sign presynaptic, 0 to 1; 0.2 as in cortex, 0.5 for a mean
-    of zero."""
+    inhibitory_fraction: float = Field(default=0.5, ge=0, le=1)
+    """Share of inhibitory units with sign presynaptic, 0 to 1. 0.5: excitation and inhibition
+    balance, so that modes do not feed back on themselves. 0.2, the share in cortex, leaves 0.6 of
+    the mean and of what modes feed back, as inhibition has no larger weights here to make up for
+    its fewer units: smooth connectomes still saturate."""
 
     centring: Literal["top_mode", "rank_one_mean", "none"] = "top_mode"
     """What is removed once the units have their signs: the largest singular mode (of nonnegative
@@ -100,7 +105,9 @@ class Settings(SettingsBase):
     look at the simulation."""
 
     self_connections: bool = False
-    """Whether the connectome's diagonal is kept; the theory has none."""
+    """Whether the connectome's diagonal is kept; the theory has none. That of a connectome in
+    factors (low_rank with more than 4,000 units, or without its weights) is always kept, and
+    its share of the sum of squares is logged."""
 
     modes: Literal["gaussian", "orthogonal"] = "gaussian"
     """Random modes with independent normal entries (the published ensemble), with strengths whose
@@ -114,4 +121,5 @@ class Settings(SettingsBase):
 
     null_draws: int = Field(default=3, ge=0, le=1000)
     """Random connectomes of each kind that the spectrum is compared with, 0 to 1000: with weights
-    shuffled, with the degrees kept, and, where positions are known, with the distances kept."""
+    shuffled, with the degrees kept, and, where positions are known, with the distances kept. Of a
+    connectome in factors they are of 1,500 units drawn by chance."""

@@ -11,6 +11,8 @@ from mesomode.steps import Input, Output, Provenance, logger, step
 from mesomode.store import open_store, write_store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import xarray as xr
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 UNITS_AT_MOST = 2000
 """Units of a network where the settings leave their number to the connectome."""
+IN_FACTORS = ("random_mode", "overlaps", "heterogeneous", "connectome")
+"""Networks that have few modes if the connectome has: then all its units cost little."""
+FACTORED_ABOVE = 4000
+"""Units above which a connectome that has factors is measured through them alone."""
 RESEMBLING = 4
 """Groups of the control with blocks where the regions of the units are not known."""
 
@@ -97,8 +103,11 @@ def network_structure(
     MemoryLimitError
         The decompositions would not fit.
     """
+    from functools import partial
+
     import numpy as np
 
+    from mesomode.network.factored_structure import NULL_UNITS, structure_of_factors
     from mesomode.network.signs import presynaptic_signs
     from mesomode.network.structure import structure_of
     from mesomode.network.structure_store import structure_dataset
@@ -108,18 +117,26 @@ def network_structure(
     with open_store(connectome) as dataset:
         name = str(dataset.attrs.get("name", ""))
         target, source = _common(dataset, connectome)
-        weights = _square_weights(dataset, connectome, target, source)
         position, region = _places(dataset, target, source)
-    if not settings.self_connections:
-        np.fill_diagonal(weights, 0.0)
+        factored = _in_factors(dataset, len(source))
+        measure: Callable[..., Structure]
+        if factored:
+            factors = _square_factors(dataset, connectome, target, source)
+            _report_factors(*factors, settings.self_connections)
+            measure = partial(structure_of_factors, *factors)
+        else:
+            weights = _square_weights(dataset, connectome, target, source)
+            if not settings.self_connections:
+                np.fill_diagonal(weights, 0.0)
+            measure = partial(structure_of, weights)
+    units = len(source)
     drawn = generator(seed, *["network", "structure", name][: 3 if name else 2])
-    sign = np.ones(len(weights))
+    sign = np.ones(units)
     if settings.sign == "presynaptic":
-        sign = presynaptic_signs(len(weights), settings.inhibitory_fraction, drawn)
+        sign = presynaptic_signs(units, settings.inhibitory_fraction, drawn)
     kinds = 2 + (position is not None)
     progress = Progress(logger, "random connectomes", kinds * settings.null_draws, "drawn")
-    structure = structure_of(
-        weights,
+    structure = measure(
         generator=drawn,
         centring=settings.centring,
         inhibitory=sign,
@@ -137,6 +154,8 @@ def network_structure(
         "centring": settings.centring,
         "sign": settings.sign,
         "nulls": list(structure.nulls),
+        "null_units": min(units, NULL_UNITS) if factored else units,
+        "self_connections": settings.self_connections or factored,
         "groups": "regions" if settings.blocks is None and region is not None else "connections",
     }
     write_store(out, dataset, STRUCTURE_SCHEMA, provenance)
@@ -171,6 +190,10 @@ def network_variant(
     MemoryLimitError
         The network would not fit.
     """
+    import numpy as np
+
+    from mesomode.network.coupling import FactoredNetwork
+    from mesomode.network.decomposition import Decomposition
     from mesomode.network.matching import matched_network
     from mesomode.network.random_mode import RandomModeNetwork
     from mesomode.network.structure_store import spectra_of_connectome, structure_from_store
@@ -182,7 +205,8 @@ def network_variant(
         centring, sign = str(dataset.attrs["centring"]), str(dataset.attrs["sign"])
         measured = structure_from_store(dataset)
     units = settings.units
-    if units is None and kind != "connectome":
+    whole = IN_FACTORS if isinstance(measured.couplings, Decomposition) else ("connectome",)
+    if units is None and kind not in whole:
         units = min(measured.units, UNITS_AT_MOST)
     network = matched_network(
         kind,
@@ -201,9 +225,17 @@ def network_variant(
         )
         if network.overlap is not None:
             result["overlap"] = ("component", network.overlap)
+            u, v = (1.0 if s is None else s for s in (network.target_scale, network.source_scale))
+            feedback = np.max(network.strength * network.overlap) * np.mean(u * v)
+            result["feedback"] = ((), feedback)
         result.attrs["modes"] = network.modes
+    elif isinstance(network, FactoredNetwork):
+        result["output_factor"] = (("unit", "component"), network.output_factor)
+        result["input_factor"] = (("unit", "component"), network.input_factor)
     else:
         result["coupling"] = (("target", "source"), network.dense())
+    if kind == "connectome":
+        result["feedback"] = ((), settings.gain * measured.modes.feedback)
     for scale in ("target_scale", "source_scale"):
         values = getattr(network, scale)
         if values is not None:
@@ -236,6 +268,13 @@ def _report(structure: Structure) -> None:
             "%d of %d units have no connection: they take part as they are, without input",
             structure.isolated,
             structure.units,
+        )
+    if structure.parts > 1:
+        logger.warning(
+            "the connectome falls into %d parts that no connection joins: they are measured and "
+            "simulated as one network, whose dimension is the sum over parts; the theory takes "
+            "them for one",
+            structure.parts,
         )
     logger.info(
         "largest mode %.1f %% of the sum of squares, after centring %.1f %%; the mean coupling "
@@ -312,6 +351,42 @@ def _square_weights(
     return checked_matrix(weights, square=True, what=f"weights of {path.name}")
 
 
+def _in_factors(dataset: xr.Dataset, units: int) -> bool:
+    """Whether a connectome is measured through its factors: it has no weights, or too many."""
+    return "target_factor" in dataset and ("weights" not in dataset or units > FACTORED_ABOVE)
+
+
+def _square_factors(
+    dataset: xr.Dataset, path: Path, target: np.ndarray, source: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Factors of the weights among the units that are both target and source."""
+    from mesomode.network.spectrum import checked_matrix
+
+    left, right = (
+        checked_matrix(dataset[name].values[chosen], what=f"{name} of {path.name}")
+        for name, chosen in (("target_factor", target), ("source_factor", source))
+    )
+    return left, right
+
+
+def _report_factors(left: np.ndarray, right: np.ndarray, self_connections: bool) -> None:
+    """Say in the log that the weights are not formed, and what follows."""
+    from mesomode.network.factored_structure import NULL_UNITS, self_connection_share
+
+    logger.info(
+        "the connectome of %d units is measured through its factors of %d columns; its weights "
+        "are never formed",
+        *left.shape,
+    )
+    say = logger.info if self_connections else logger.warning
+    say(
+        "its diagonal stays, as part of the factors: %.2g %% of the sum of squares",
+        100 * self_connection_share(left, right),
+    )
+    if len(left) > NULL_UNITS:
+        logger.info("random connectomes are of %d of its units, drawn by chance", NULL_UNITS)
+
+
 def _common(dataset: xr.Dataset, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Positions of targets and sources that are the same units."""
     import numpy as np
@@ -319,9 +394,10 @@ def _common(dataset: xr.Dataset, path: Path) -> tuple[np.ndarray, np.ndarray]:
     from mesomode.errors import DataError
     from mesomode.network.preparation import common_units
 
-    if "weights" not in dataset or dataset["weights"].dims != ("target", "source"):
+    weights = "weights" in dataset and dataset["weights"].dims == ("target", "source")
+    if not weights and not {"target_factor", "source_factor"} <= set(dataset.variables):
         raise DataError(
-            "the store holds no weights (target, source)",
+            "the store holds neither weights (target, source) nor their factors",
             where=path,
             remedy="give a connectome store",
         )
@@ -348,9 +424,10 @@ def _described(network: Network, variant: str) -> xr.Dataset:
     import numpy as np
     import xarray as xr
 
-    from mesomode.network.spectrum import inverse_effective_rank_of_spectrum, singular_values
+    from mesomode.network.decomposition import network_singular_values
+    from mesomode.network.spectrum import inverse_effective_rank_of_spectrum
 
-    values = singular_values(network.dense())
+    values = network_singular_values(network)
     ensemble = network.inverse_effective_rank
     measured = inverse_effective_rank_of_spectrum(values)
     logger.info(

@@ -64,6 +64,12 @@ class Modes:
         """Modes whose overlap is known."""
         return np.isfinite(self.overlap)
 
+    @property
+    def feedback(self) -> float:
+        """Largest d ρ of the modes at gain one: what a mode feeds back on itself."""
+        strength = self.values / np.sqrt(np.mean(self.values**2))
+        return float(np.max(strength * np.nan_to_num(self.overlap)))
+
 
 @dataclass(frozen=True)
 class Null:
@@ -92,8 +98,8 @@ class Structure:
 
     Parameters
     ----------
-    couplings : (unit, unit) ndarray of float64
-        The connectome with its signs, centred; any scale.
+    couplings : (unit, unit) ndarray of float64, or Decomposition
+        The connectome with its signs, centred; any scale. Its modes, if it came in factors.
     connectome_values : (unit,) ndarray of float64
         Singular values with the signs, before centring.
     modes : Modes
@@ -110,14 +116,21 @@ class Structure:
         Share of pairs of different units that are connected.
     isolated : int
         Units without any connection.
+    parts : int
+        Groups of several units that no connection joins, in either direction; 1 if all
+        connected units hang together.
     group : (unit,) ndarray of int64
         Groups of the control with blocks.
     block_variance : (target group, source group) ndarray of float64
         Mean squares of the couplings between groups, relative to that of all.
+    self_coupling : float
+        Mean coupling of a unit to itself at gain one, tr J/N.
+    reciprocity : float
+        Correlation of the couplings of a pair in both directions, tr J²/N at gain one.
     nulls : dict of str to Null
     """
 
-    couplings: NDArray[np.float64]
+    couplings: NDArray[np.float64] | Decomposition
     connectome_values: NDArray[np.float64]
     modes: Modes
     scales: scales.Scales
@@ -126,30 +139,22 @@ class Structure:
     mean_share: float
     density: float
     isolated: int
+    parts: int
     group: NDArray[np.int64]
     block_variance: NDArray[np.float64]
+    self_coupling: float
+    reciprocity: float
     nulls: dict[str, Null] = field(default_factory=dict)
 
     @property
     def units(self) -> int:
         """Number of units, N."""
-        return len(self.couplings)
+        return len(self.group)
 
     @property
     def mean_square(self) -> float:
         """ΣJ²/N of ``couplings``, to be replaced by g²."""
-        return float(np.sum(self.couplings**2) / self.units)
-
-    @property
-    def self_coupling(self) -> float:
-        """Mean coupling of a unit to itself at gain one, tr J/N."""
-        return float(np.trace(self.couplings) / self.units / np.sqrt(self.mean_square))
-
-    @property
-    def reciprocity(self) -> float:
-        """Correlation of the couplings of a pair in both directions, tr J²/N at gain one."""
-        squares = np.einsum("ij,ji->", self.couplings, self.couplings)
-        return float(squares / self.units / self.mean_square)
+        return float(np.sum(self.modes.values**2) / self.units)
 
 
 def structure_of(
@@ -211,16 +216,7 @@ def structure_of(
     sign = np.ones(units) if inhibitory is None else np.asarray(inhibitory, dtype=np.float64)
     signed = read * sign
     values, directions = _modes(signed, generator)
-    if group is None:
-        count = min(blocks, len(directions.values))
-        member = groups_of_modes(
-            directions.left[:, :count] * directions.values[:count],
-            sign[:, None] * directions.right[:, :count] * directions.values[:count],
-            blocks,
-            generator,
-        )
-    else:
-        member = np.unique(np.asarray(group), return_inverse=True)[1].astype(np.int64)
+    member = groups_of(directions, sign, group, blocks, generator)
     if centring == "top_mode":
         left, top, right = directions.left[:, 0], directions.values[0], directions.right[:, 0]
         couplings = signed - top * np.outer(left, right)
@@ -236,19 +232,31 @@ def structure_of(
     found = scales.scales_of(couplings)
     bulk = scales.without_scales(couplings, found)
     bulk_values, bulk_directions = _modes(bulk, generator)
+    mean_square = float(np.sum(couplings**2)) / units
     return Structure(
         couplings=couplings,
         connectome_values=values,
-        modes=_described(couplings, rest, kept, generator, permutations),
+        modes=describe_modes(
+            rest, kept, unbiased_inverse_effective_rank(couplings), generator, permutations
+        ),
         scales=found,
-        bulk=_described(bulk, bulk_values, bulk_directions, generator, permutations),
+        bulk=describe_modes(
+            bulk_values,
+            bulk_directions,
+            unbiased_inverse_effective_rank(bulk),
+            generator,
+            permutations,
+        ),
         kurtosis=scales.entry_kurtosis(couplings),
         mean_share=signs.mean_share(signed),
         density=float(np.mean(read[~np.eye(units, dtype=bool)] != 0)) if units > 1 else 0.0,
         isolated=int(np.sum(~(read.any(axis=0) | read.any(axis=1)))),
+        parts=parts_of(read),
         group=member,
         block_variance=block_variance(couplings, member)[0],
-        nulls=_null_models(read, sign, centring, position, draws, generator, progress),
+        self_coupling=float(np.trace(couplings) / units / np.sqrt(mean_square)),
+        reciprocity=float(np.einsum("ij,ji->", couplings, couplings) / units / mean_square),
+        nulls=null_models(read, sign, centring, position, draws, generator, progress),
     )
 
 
@@ -265,20 +273,62 @@ def _modes(
     return singular_values(matrix), modes
 
 
-def _described(
-    matrix: NDArray[np.float64],
+def parts_of(weights: NDArray[np.float64]) -> int:
+    """Number of groups of several units that no connection joins, in either direction."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    _, member = connected_components(csr_array(weights != 0), directed=False)
+    return int(np.sum(np.bincount(member) > 1))
+
+
+def groups_of(
+    modes: Decomposition,
+    sign: NDArray[np.float64],
+    group: ArrayLike | None,
+    blocks: int,
+    generator: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Groups given, numbered without gaps, or as many found in the largest modes."""
+    if group is not None:
+        return np.unique(np.asarray(group), return_inverse=True)[1].astype(np.int64)
+    count = min(blocks, len(modes.values))
+    return groups_of_modes(
+        modes.left[:, :count] * modes.values[:count],
+        sign[:, None] * modes.right[:, :count] * modes.values[:count],
+        blocks,
+        generator,
+    )
+
+
+def describe_modes(
     values: NDArray[np.float64],
     directions: Decomposition,
+    unbiased: float,
     generator: np.random.Generator,
     permutations: int,
 ) -> Modes:
+    """Describe singular values and the overlaps of those modes that are known and defined.
+
+    Parameters
+    ----------
+    values : (unit,) ndarray of float64
+        All singular values, descending.
+    directions : Decomposition
+        All modes, or the largest.
+    unbiased : float
+        1/PR_D corrected for finitely many and uneven units and heavy tails.
+    generator : numpy.random.Generator
+    permutations : int
+        In the test of the overlaps.
+    """
     overlap, significant = np.full(len(values), np.nan), np.zeros(len(values), dtype=bool)
     own = directions.values
     tied = np.diff(own, append=-1.0) > -TIED * own[0]
     tied[1:] |= tied[:-1].copy()
     (defined,) = np.nonzero(~tied & (own > TIED * own[0]))
     test = None
-    if len(defined) and len(matrix) > 1:
+    if len(defined) and len(values) > 1:
         chosen = Decomposition(
             directions.left[:, defined], own[defined], directions.right[:, defined]
         )
@@ -287,14 +337,14 @@ def _described(
     return Modes(
         values=values,
         inverse_effective_rank=inverse_effective_rank_of_spectrum(values),
-        unbiased_inverse_effective_rank=unbiased_inverse_effective_rank(matrix),
+        unbiased_inverse_effective_rank=unbiased,
         overlap=overlap,
         significant=significant,
         test=test,
     )
 
 
-def _null_models(
+def null_models(
     read: NDArray[np.float64],
     sign: NDArray[np.float64],
     centring: Centring,
@@ -303,6 +353,7 @@ def _null_models(
     generator: np.random.Generator,
     progress: Callable[[int], None] | None,
 ) -> dict[str, Null]:
+    """Random connectomes of every kind, by name; see :func:`structure_of`."""
     kinds: dict[str, Callable[[], NDArray[np.float64]]] = {
         "shuffled": lambda: nulls.shuffled(read, generator)
     }

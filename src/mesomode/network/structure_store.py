@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mesomode.network.decomposition import Decomposition
 from mesomode.network.scales import Scales
 from mesomode.network.spectrum import (
     components_for,
@@ -31,8 +32,7 @@ def structure_dataset(structure: Structure, sign: NDArray[np.floating]) -> xr.Da
     import xarray as xr
 
     modes, bulk, test = structure.modes, structure.bulk, structure.modes.test
-    arrays = {
-        "coupling": (("target", "source"), structure.couplings.astype(np.float32)),
+    arrays = _couplings(structure.couplings) | {
         "connectome_singular_value": ("mode", structure.connectome_values),
         "centred_singular_value": ("mode", modes.values),
         "bulk_singular_value": ("mode", bulk.values),
@@ -67,6 +67,7 @@ def structure_dataset(structure: Structure, sign: NDArray[np.floating]) -> xr.Da
         "centred_top_mode_share": top_mode_share(modes.values),
         "density": structure.density,
         "isolated": structure.isolated,
+        "parts": structure.parts,
         "self_coupling": structure.self_coupling,
         "reciprocity": structure.reciprocity,
     }
@@ -81,6 +82,15 @@ def structure_dataset(structure: Structure, sign: NDArray[np.floating]) -> xr.Da
             values = np.stack([getattr(n, name) for n in drawn])
             dataset[f"null_{name}"] = (("null", "draw"), values)
     return dataset
+
+
+def _couplings(couplings: NDArray[np.float64] | Decomposition) -> dict[str, Any]:
+    if isinstance(couplings, Decomposition):
+        return {
+            "output_mode": (("unit", "component"), couplings.left.astype(np.float32)),
+            "input_mode": (("unit", "component"), couplings.right.astype(np.float32)),
+        }
+    return {"coupling": (("target", "source"), couplings.astype(np.float32))}
 
 
 def spectra_of_connectome(structure: Structure) -> dict[str, Any]:
@@ -126,8 +136,17 @@ def structure_from_store(dataset: xr.Dataset) -> Structure:
             test=None,
         )
 
+    couplings: NDArray[np.float64] | Decomposition
+    if "coupling" in dataset:
+        couplings = dataset["coupling"].values.astype(np.float64)
+    else:
+        left, right = (
+            dataset[name].values.astype(np.float64) for name in ("output_mode", "input_mode")
+        )
+        count = left.shape[1]
+        couplings = Decomposition(left, dataset["centred_singular_value"].values[:count], right)
     return Structure(
-        couplings=dataset["coupling"].values.astype(np.float64),
+        couplings=couplings,
         connectome_values=dataset["connectome_singular_value"].values,
         modes=modes("", "centred_singular_value"),
         scales=Scales(dataset["target_scale"].values, dataset["source_scale"].values),
@@ -136,6 +155,9 @@ def structure_from_store(dataset: xr.Dataset) -> Structure:
         mean_share=float(dataset["mean_share"]),
         density=float(dataset["density"]),
         isolated=int(dataset["isolated"]),
+        parts=int(dataset["parts"]),
         group=dataset["group"].values,
         block_variance=dataset["block_variance"].values,
+        self_coupling=float(dataset["self_coupling"]),
+        reciprocity=float(dataset["reciprocity"]),
     )

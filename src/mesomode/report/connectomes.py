@@ -31,6 +31,8 @@ class Simulated:
         Simulated, with the error over initial states.
     theory : float
         Predicted; NaN where there is no theory or no activity.
+    feedback : float
+        Largest d ρ ⟨φ'⟩ of its modes, above one if one condenses; NaN: not known.
     """
 
     connectome: str
@@ -39,6 +41,7 @@ class Simulated:
     dimension: float
     error: float
     theory: float
+    feedback: float
 
     @classmethod
     def of(cls, store: xr.Dataset, connectome: str) -> Simulated:
@@ -51,6 +54,7 @@ class Simulated:
             float(store["participation_ratio"]),
             float(store["participation_ratio_error"]),
             units * float(store["mean_field_participation_ratio_per_unit"]),
+            float(store["feedback"]),
         )
 
 
@@ -131,10 +135,15 @@ def _dimension_table(
     axes, names: Sequence[str], variants: Sequence[str], simulated: Sequence[Simulated]
 ) -> None:
     found = {(s.connectome, s.variant): s for s in simulated}
-    header = ["dimension (theory)", *(variant_name(v).replace(" ", "\n") for v in variants)]
+    header = [
+        "dimension (theory)", "feedback\n" + r"d ρ ⟨φ′⟩",
+        *(variant_name(v).replace(" ", "\n") for v in variants),
+    ]  # fmt: skip
     rows = []
     for name in names:
-        cells = [name]
+        own = found.get((name, "connectome"))
+        feedback = np.nan if own is None else own.feedback
+        cells = [name, number(feedback) + (" (> 1)" if feedback > 1 else "")]
         for variant in variants:
             s = found.get((name, variant))
             cells.append(
@@ -169,4 +178,5 @@ def as_csv(measured: Sequence[Measured], simulated: Sequence[Simulated]) -> str:
             if s.connectome == m.name:
                 writer.writerow([m.name, s.variant, "dimension", s.dimension, s.error])
                 writer.writerow([m.name, s.variant, "dimension_theory", s.theory, ""])
+                writer.writerow([m.name, s.variant, "feedback", s.feedback, ""])
     return out.getvalue()

@@ -56,6 +56,8 @@ class Activity:
         Share of trajectories at a fixed point.
     asymptotic : bool
         Whether the network has enough units for the dimension in theory.
+    feedback : float
+        Largest d ρ ⟨φ'⟩ of its modes; above one, one condenses; NaN: not known.
     """
 
     variant: str
@@ -80,6 +82,7 @@ class Activity:
     example: np.ndarray
     frozen: float
     asymptotic: bool
+    feedback: float = float("nan")
 
     @classmethod
     def of(cls, store: xr.Dataset) -> Activity:
@@ -108,6 +111,7 @@ class Activity:
             example=store["example_activity"].values,
             frozen=float(store["frozen_fraction"]),
             asymptotic=bool(store.attrs["asymptotic"]),
+            feedback=float(store["feedback"]),
         )
 
 
@@ -242,7 +246,9 @@ def _dimension(axes: Axes, networks: Sequence[Activity]) -> None:
             f"{with_error(network.dimension, network.dimension_error)}\n"
             f"theory {number(network.dimension_theory)}"
         )
-        if not network.asymptotic:
+        if network.feedback > 1:
+            text += "\n(a mode condenses:\nno theory)"
+        elif not network.asymptotic:
             text += "\n(too few units\nfor theory)"
         if network.frozen > 0:
             text += f"\n{network.frozen:.0%} of trajectories\nat rest"

@@ -215,7 +215,7 @@ def _scales(axes: Axes, measured: Measured) -> None:
     axes.set_xlabel("share of the units")
     axes.set_ylabel("scale")
     axes.set_title("Scales of the units")
-    axes.legend(loc="upper right")
+    axes.legend(loc="lower left", handlelength=1, fontsize=7.5)
 
 
 def _facts(axes: Axes, measured: Measured) -> None:

@@ -99,7 +99,7 @@ def draw_scaling(ensembles: Sequence[Ensemble]) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    figure = new_figure(11, 4.6, "Networks of finite size approach the theory")
+    figure = new_figure(11, 5.2, "Networks of finite size approach the theory")
     left, right = figure.subplots(1, 2)
     _sizes(left, ensembles, "variance")
     left.set_ylabel(r"$C_\varphi(0)$")
@@ -107,7 +107,10 @@ def draw_scaling(ensembles: Sequence[Ensemble]) -> Figure:
     _sizes(right, ensembles, "dimension")
     right.set_ylabel("participation ratio / N")
     right.set_title("Dimension of the activity")
-    right.legend(loc="best")
+    handles, labels = right.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=3, title="Dimension of the activity"
+    )
     return figure
 
 

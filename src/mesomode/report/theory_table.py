@@ -106,6 +106,9 @@ def theory_rows(stores: Sequence[xr.Dataset], ensembles: Sequence[xr.Dataset] = 
                 "λ₁ theory": float(store["mean_field_lyapunov_exponent"]),
                 "radius of J": radius,
                 "N·PR_D·(1 − g²⟨φ'⟩²)²": float(store["asymptotic_size"]),
+                "step error": float(store["step_error"]),
+                "float32 error": float(store["precision_error"]),
+                "feedback d ρ ⟨φ'⟩": float(store["feedback"]),
                 "theory of": str(store.attrs.get("theory", "")),
             }
         )
@@ -151,6 +154,9 @@ HEADER = (
     "theory",
     "radius of J",
     "size",
+    "feedback",
+    "step error",
+    "float32 error",
     "theory of",
 )
 NOTE = """
@@ -160,7 +166,10 @@ initial states of one network (of λ₁ also over time); z the deviation from th
 measured (independent couplings and random modes). Dimension: participation ratio of φ(x), without
 the bias of finite time; of z-scores: of units divided by their standard deviations. λ₁: the largest
 Lyapunov exponent per time constant. Size: N·PR<sub>D</sub>·(1 − g²⟨φ'⟩²)²; below 10 the network
-has too few units for the dimension in theory.
+has too few units for the dimension in theory. Feedback: the largest d ρ ⟨φ'⟩ of the modes where
+these overlap; above 1 a mode condenses, beyond the theory. Step error: relative change of the
+states within one time constant if the step is halved (with noise of the path, of which averages
+have the square or less); float32 error: the same within three time constants in double precision.
 """
 
 
@@ -203,6 +212,9 @@ def table_html(rows: Sequence[Row], title: str) -> str:
             number(row["λ₁ theory"]),
             number(row["radius of J"]),
             number(row["N·PR_D·(1 − g²⟨φ'⟩²)²"], 2),
+            number(row["feedback d ρ ⟨φ'⟩"], 2),
+            f"{row['step error']:.1e}",
+            f"{row['float32 error']:.1e}",
         ]
         body.append(
             f"<tr><td>{html.escape(variant_name(row['network']))}</td>"
