@@ -75,7 +75,7 @@ export function number(value: number | null | undefined, digits = 4): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e5 || size < 1e-3) {
+  if (size >= 1e5 || size < 1e-4) {
     const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
     const raised = [...String(Number(exponent))].map((c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
     return `${mantissa.replace("-", "−")}·10${raised.join("")}`;
