@@ -23,7 +23,7 @@ ARRAYS = {
 
 
 def test_round_trip():
-    description = {"text": "λ, µm \"quoted\"", "list": [1, 2.5, None], "nested": {"a": True}}
+    description = {"text": 'λ, µm "quoted"', "list": [1, 2.5, None], "nested": {"a": True}}
     key, content = from_script(script("models/voxel/from-3", pack(description, ARRAYS)))
     found, arrays = unpack(content)
     assert key == "models/voxel/from-3" and found == description

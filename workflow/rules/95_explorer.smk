@@ -127,13 +127,12 @@ rule explorer_networks:
     conda:
         "../../envs/core.yaml"
     shell:
-        "mesomode explorer-networks"
+        "mesomode explorer-networks --out {output.data}"
         " $(for store in {input.structures}; do echo --structures $store; done)"
         " $(for store in {input.networks}; do echo --networks $store; done)"
         " $(for store in {input.dynamics}; do echo --dynamics $store; done)"
         " --comparison {input.comparison} --similarity {input.similarity}"
-        " $(for store in {input.truth}; do echo --truth $store; done)"
-        " --out {output.data} --log {log}"
+        " $(for store in {input.truth}; do echo --truth $store; done) --log {log}"
 
 
 rule explorer:
