@@ -22,6 +22,10 @@ COVERAGE = (
 )
 """What is known about every source voxel, shown on the maps."""
 EXPERIMENT_BITS = 16
+TOLERANCE = 1e-5
+"""Largest error of factors or a profile, relative to the largest weight."""
+RANK = 64
+"""Largest rank that is looked for in a matrix of which none is known."""
 
 
 @step
@@ -42,9 +46,7 @@ def explorer_model(*, connectome: Input, atlas: Input, out: Output, seed: int) -
     """
     import numpy as np
 
-    from mesomode.explorer.factors import factor_error, low_rank_factors
     from mesomode.explorer.folders import whole_folder
-    from mesomode.explorer.profile import profile_error
     from mesomode.explorer.quantising import bound
     from mesomode.explorer.tiles import bits_of, tiles_of, vectors_per_tile
     from mesomode.seeds import generator
@@ -77,23 +79,8 @@ def explorer_model(*, connectome: Input, atlas: Input, out: Output, seed: int) -
     }
     arrays: dict[str, np.ndarray] = {"regional": np.asarray(regional, np.float64)}
     arrays["norm"] = np.linalg.norm(weights, axis=0).astype(np.float32)
-    factors = None
-    if "profile" in known:
-        error = profile_error(weights, target, source, known["distance"], known["profile"])
-        if error <= 1e-5:
-            arrays |= {n: known[n].astype(np.float64) for n in ("distance", "profile")}
-            description |= {"kind": "profile", "error": error}
-    if "kind" not in description:
-        if "target_factor" in known:
-            factors = known["target_factor"], known["source_factor"]
-        else:
-            most = min(weights.shape) // 8
-            rank = min(64, most)
-            factors = rank and low_rank_factors(weights, rank, generator(seed, "explorer", name))
-        if factors:
-            error = factor_error(weights, *factors)
-            description |= {"kind": "factors", "error": error, "rank": factors[0].shape[1]}
-            arrays |= {"target_factor": factors[0], "source_factor": factors[1]}
+    position = target, source
+    description |= _compact(weights, known, position, arrays, generator(seed, "explorer", name))
     with whole_folder(out) as folder:
         if "kind" not in description:
             bits = bits_of(weights.size)
@@ -114,6 +101,37 @@ def explorer_model(*, connectome: Input, atlas: Input, out: Output, seed: int) -
             description["error"],
             " of each voxel" if description["kind"] == "tiles" else "",
         )
+
+
+def _compact(
+    weights: np.ndarray,
+    known: dict[str, np.ndarray],
+    position: tuple[np.ndarray, np.ndarray],
+    arrays: dict[str, np.ndarray],
+    draw: np.random.Generator,
+) -> dict[str, Any]:
+    """Put a profile or factors among the arrays if they reproduce the weights, and say which."""
+    import numpy as np
+
+    from mesomode.explorer.factors import factor_error, low_rank_factors
+    from mesomode.explorer.profile import profile_error
+
+    if "profile" in known:
+        error = profile_error(weights, *position, known["distance"], known["profile"])
+        if error <= TOLERANCE:
+            arrays |= {n: known[n].astype(np.float64) for n in ("distance", "profile")}
+            return {"kind": "profile", "error": error}
+    factors = None
+    if "target_factor" in known:
+        factors = known["target_factor"], known["source_factor"]
+    if factors is None or factor_error(weights, *factors) > TOLERANCE:
+        rank = min(RANK, min(weights.shape) // 8)
+        factors = low_rank_factors(weights, rank, draw, TOLERANCE) if rank else None
+    if factors is None:
+        return {}
+    arrays |= {"target_factor": factors[0], "source_factor": factors[1]}
+    error = factor_error(weights, *factors)
+    return {"kind": "factors", "error": error, "rank": factors[0].shape[1]}
 
 
 @step
