@@ -14,9 +14,9 @@ from mesomode.errors import DataError
 from mesomode.explorer.building import BUILT
 from mesomode.explorer.container import from_script, unpack
 from mesomode.explorer.quantising import rearrange, restore
-from mesomode.explorer.stage import explorer, explorer_model, explorer_tracing
-from mesomode.explorer.stage_networks import explorer_networks
+from mesomode.explorer.stage import explorer, explorer_model
 from tests.explorer.making import EXPERIMENTS, MODELS, VARIANTS, made_up_run
+from tests.explorer.writing import write_data
 
 
 @pytest.fixture(scope="module")
@@ -27,33 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def data(run: Path) -> Path:
     """Everything below ``data`` but the list of it."""
-    data = run / "explorer/data"
-    for name in (*MODELS, "truth"):
-        explorer_model(
-            connectome=run / f"connectome/{name}.zarr",
-            atlas=run / "atlas.zarr",
-            out=data / "models" / name,
-            seed=1,
-        )
-    explorer_tracing(
-        atlas=run / "atlas.zarr",
-        tracing=run / "tracing.zarr",
-        coverage=run / "connectome/coverage.zarr",
-        validation=run / "connectome/cross_validation.zarr",
-        truth=run / "connectome/truth.zarr",
-        models=[run / f"connectome/{name}.zarr" for name in MODELS],
-        out=data / "tracing",
-    )
-    explorer_networks(
-        structures=[run / "network/structure.zarr"],
-        networks=[run / f"network/{v}.zarr" for v in VARIANTS],
-        dynamics=[run / f"dynamics/{v}.zarr" for v in VARIANTS],
-        comparison=run / "comparison.zarr",
-        similarity=run / "comparison/similarity.zarr",
-        truth=run / "connectome/truth.zarr",
-        out=data / "networks",
-    )
-    return data
+    return write_data(run)
 
 
 def piece(data: Path, key: str):

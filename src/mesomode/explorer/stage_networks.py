@@ -165,6 +165,7 @@ def _facts(store: xr.Dataset) -> dict[str, Any]:
 
 def _attributes(store: xr.Dataset) -> dict[str, Any]:
     kept = {n: v for n, v in store.attrs.items() if isinstance(v, int | float | str)}
+    kept["nulls"] = list(store.attrs.get("nulls", []))
     return kept | {
         "settings": store.attrs["mesomode"]["settings"],
         "seed": store.attrs["mesomode"]["seed"],

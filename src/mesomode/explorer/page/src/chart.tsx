@@ -1,5 +1,6 @@
 // A chart of Observable Plot that follows its width and the colours of the page.
 import * as Plot from "@observablehq/plot";
+import { number } from "./colour";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 interface Props {
@@ -41,6 +42,18 @@ export function Chart({ title, caption, height = 280, id, options }: Props) {
       {caption && <figcaption>{caption}</figcaption>}
     </figure>
   );
+}
+
+/** A logarithmic axis with a tick at each power of ten. */
+export function logarithmic(label: string, values: Iterable<number>, grid = true): Plot.ScaleOptions {
+  let [low, high] = [Infinity, -Infinity];
+  for (const v of values) if (v > 0) [low, high] = [Math.min(low, v), Math.max(high, v)];
+  const ticks: number[] = [];
+  for (let p = Math.ceil(Math.log10(low) - 1e-9); p <= Math.log10(high) + 1e-9; p++) ticks.push(10 ** p);
+  if (ticks.length < 2) return { type: "log", label, grid, tickFormat: (v: number) => number(v, 2) };
+  const tickFormat = (v: number) =>
+    v >= 9e-4 && v < 1e5 ? String(Number(v.toPrecision(2))) : number(v, 1).replace("1·", "");
+  return { type: "log", label, grid, ticks, tickFormat };
 }
 
 export { Plot };

@@ -74,6 +74,7 @@ export const SERIES = [
 export function number(value: number | null | undefined, digits = 4): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (value === 0) return "0";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   const size = Math.abs(value);
   if (size >= 1e5 || size < 1e-4) {
     const [mantissa, exponent] = value.toExponential(digits - 1).split("e");

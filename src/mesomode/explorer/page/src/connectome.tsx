@@ -254,17 +254,17 @@ function Agreement({ shown, models, grid }: { shown: Shown; models: Map<string, 
         <dd data-number="largest">{number(values.reduce((a, b) => Math.max(a, b), -Infinity))}</dd>
         {against && against.key === shown.key && (
           <>
-            <dt>This voxel against the truth: |w − w*|/|w*|</dt>
+            <dt>Error of this voxel, <b>|w − w*| / |w*|</b></dt>
             <dd data-number="voxel-error">{number(against.error, 3)}</dd>
-            <dt>correlation</dt>
+            <dt>correlation with the truth</dt>
             <dd data-number="voxel-correlation">{number(against.r, 3)}</dd>
           </>
         )}
         {pick(known, "relative_error") !== undefined && (
           <>
-            <dt>All weights against the truth: |W − W*|/|W*|</dt>
+            <dt>Error of all weights, <b>|W − W*| / |W*|</b></dt>
             <dd data-number="error">{number(pick(known, "relative_error"), 3)}</dd>
-            <dt>correlation</dt>
+            <dt>correlation with the truth</dt>
             <dd>{number(pick(known, "correlation"), 3)}</dd>
           </>
         )}

@@ -1,6 +1,6 @@
 // Network variants: simulation beside mean-field theory.
 import { useMemo } from "preact/hooks";
-import { Chart, Plot } from "./chart";
+import { Chart, Plot, logarithmic } from "./chart";
 import { SERIES, number } from "./colour";
 import type { Piece, Values } from "./data";
 import { spectrum } from "./spectrum";
@@ -63,8 +63,8 @@ export function Networks({ piece, state, change }: Props) {
       spectrum(piece, `network${k} singular_value`).map((p) => ({ ...p, series: label(networks[k].attributes) })),
     );
     return {
-      x: { type: "log", label: "mode →" },
-      y: { label: "↑ singular value of J", type: "log", grid: true },
+      x: logarithmic("mode →", points.map((p) => p.mode), false),
+      y: logarithmic("↑ singular value of J", points.map((p) => p.value).filter((v) => v > 1e-6)),
       color: { legend: true, range: SERIES, domain },
       marks: [Plot.line(points.filter((p) => p.value > 1e-6), { x: "mode", y: "value", stroke: "series" })],
     } as Plot.PlotOptions;
@@ -76,7 +76,7 @@ export function Networks({ piece, state, change }: Props) {
         <table id="networks">
           <thead>
             <tr>
-              <th>Show</th><th>Network</th><th>Units</th><th>Gain</th><th>PR<sub>D</sub></th>
+              <th>Show</th><th class="left">Network</th><th>Units</th><th>Gain</th><th>PR<sub>D</sub></th>
               <th>C<sub>φ</sub>(0)</th><th>theory</th><th>Dimension</th><th>theory</th><th>λ<sub>max</sub></th><th>theory</th>
             </tr>
           </thead>
@@ -114,7 +114,7 @@ export function Networks({ piece, state, change }: Props) {
       </fieldset>
       <div class="two">
         <Chart id="autocovariance" title={phi ? "Autocovariance of the activity" : "Autocovariance of the states"} options={curves} height={320} caption="Lines with bands: simulation ± s.e.; dashed: theory. Lags in time constants of the units." />
-        <Chart id="dimension" title="Dimension" options={dimensions} height={Math.max(150, 60 + 34 * shown.length)} caption="Dots: simulation ± s.e.; dashed ticks: theory for as many units." />
+        <Chart id="dimension" title="Dimension" options={dimensions} height={Math.max(320, 60 + 34 * shown.length)} caption="Dots: simulation ± s.e.; dashed ticks: theory for as many units." />
         <Chart id="population" title="Autocovariance of the population" options={population} caption="How long the pattern of covariances lasts; dashed: theory." />
         <Chart id="couplings" title="Singular values of the couplings" options={spectra} />
       </div>

@@ -1,6 +1,6 @@
 // Recordings beside networks: dimension, time-scales, distances of their dynamics.
 import { useMemo } from "preact/hooks";
-import { Chart, Plot } from "./chart";
+import { Chart, Plot, logarithmic } from "./chart";
 import { SERIES, number } from "./colour";
 import type { Piece } from "./data";
 
@@ -30,8 +30,8 @@ export function Recordings({ piece }: { piece: Piece }) {
       Array.from(sizes, (units, i) => ({ units, value: at("participation_ratio_subset")[k * sizes.length + i], name: named(s), kind: s.kind })),
     ).filter((p) => Number.isFinite(p.value));
     return {
-      x: { label: "units →", type: "log" },
-      y: { label: "↑ dimension", type: "log", grid: true },
+      x: logarithmic("units →", points.map((p) => p.units), false),
+      y: logarithmic("↑ dimension", points.map((p) => p.value)),
       color: { legend: true, range: SERIES, domain: systems.map(named) },
       marks: [
         Plot.line(points, { x: "units", y: "value", stroke: "name", strokeWidth: (d: any) => (d.kind === "recording" ? 2.6 : 1.5), z: "name" }),
@@ -73,7 +73,7 @@ export function Recordings({ piece }: { piece: Piece }) {
         </table>
       </section>
       <div class="two">
-        <Chart id="compared-dimension" title="Dimension, same number of units" options={dimension} height={60 + 30 * systems.length} />
+        <Chart id="compared-dimension" title="Dimension, same number of units" options={dimension} height={Math.max(280, 60 + 30 * systems.length)} />
         <Chart id="by-size" title="Dimension against the number of units" options={bySize} />
         <Chart id="autocorrelation" title="Shape of the autocorrelation" options={correlation} caption="Lags in half widths of each system, so that only the shape differs." />
       </div>
@@ -93,6 +93,7 @@ function Similarity({ piece }: { piece: Piece }) {
   const map = useMemo(() => {
     const axes = piece.shapes["similarity map"][1];
     const points = items.map((i, k) => ({ ...i, x: at("map")[k * axes], y: at("map")[k * axes + 1] }));
+    const whole = (one: any) => points.find((p) => p.system === one.system && p.copy === "whole")!;
     return {
       aspectRatio: 1,
       x: { label: "map axis 1 →" },
@@ -100,7 +101,10 @@ function Similarity({ piece }: { piece: Piece }) {
       color: { legend: true, range: SERIES, domain: [...new Set(items.map((i) => i.system))] },
       symbol: { legend: true, domain: [...new Set(items.map((i) => i.copy))] },
       marks: [
-        Plot.dot(points, { x: "x", y: "y", stroke: "system", fill: (d: any) => (d.copy === "whole" ? d.system : "none"), symbol: "copy", r: (d: any) => (d.copy === "whole" ? 6.5 : 4.5), strokeWidth: 1.6, tip: true, channels: { system: "system", copy: "copy" } }),
+        Plot.link(points.filter((p) => p.copy !== "whole"), { x1: "x", y1: "y", x2: (d: any) => whole(d).x, y2: (d: any) => whole(d).y, stroke: "system", strokeOpacity: 0.35 }),
+        Plot.dot(points.filter((p) => p.copy !== "whole"), { x: "x", y: "y", stroke: "system", fill: "var(--surface)", symbol: "copy", r: 4.5, strokeWidth: 1.7 }),
+        Plot.dot(points.filter((p) => p.copy === "whole"), { x: "x", y: "y", fill: "system", symbol: "copy", r: 6.5 }),
+        Plot.tip(points, Plot.pointer({ x: "x", y: "y", channels: { system: "system", trials: "copy" }, format: { x: false, y: false } })),
         Plot.text(points.filter((p) => p.copy === "whole"), { x: "x", y: "y", text: "system", dy: -13, fill: "var(--ink)", stroke: "var(--surface)", strokeWidth: 4 }),
       ],
     } as Plot.PlotOptions;
@@ -109,7 +113,7 @@ function Similarity({ piece }: { piece: Piece }) {
     const n = items.length;
     const cells = items.flatMap((_, r) => items.map((_2, c) => ({ from: titles[r], to: titles[c], distance: at("distance")[r * n + c], least: at("lower_bound")[r * n + c] })));
     return {
-      marginLeft: 190, marginBottom: 170,
+      marginLeft: 215, marginBottom: 185,
       x: { label: null, domain: titles, tickRotate: -60 },
       y: { label: null, domain: titles },
       color: { scheme: "cividis", legend: true, label: `dynamical distance (${attributes.metric})` },

@@ -1,6 +1,6 @@
 // Singular values of the connectomes, beside the truth and beside random connectomes.
 import { useMemo } from "preact/hooks";
-import { Chart, Plot } from "./chart";
+import { Chart, Plot, logarithmic } from "./chart";
 import { SERIES, number } from "./colour";
 import type { Piece } from "./data";
 import { NAMES } from "./model";
@@ -65,13 +65,13 @@ function Structure({ piece, number_ }: { piece: Piece; number_: number }) {
     ];
     const count = piece.shapes[`${prefix} null_singular_value`]?.[0] ?? 0;
     for (let row = 0; row < count; row++)
-      points.push(...scaled(spectrum(piece, `${prefix} null_singular_value`, row), nulls[row] ?? `random connectome ${row + 1}`));
+      points.push(...scaled(spectrum(piece, `${prefix} null_singular_value`, row), nulls[row] ? `random: ${nulls[row].replaceAll("_", " ")}` : `random connectome ${row + 1}`));
     return lines(points, "singular value / the largest");
   }, [piece]);
   const overlaps = useMemo(() => {
     const points = spectrum(piece, `${prefix} overlap`).filter((p) => Number.isFinite(p.value));
     return {
-      x: { type: "log", label: "mode →" },
+      x: logarithmic("mode →", points.map((p) => p.mode), false),
       y: { label: "↑ overlap u·v of output and input mode", grid: true },
       marks: [
         Plot.ruleY([0], { stroke: "var(--line)" }),
@@ -101,15 +101,19 @@ function Structure({ piece, number_ }: { piece: Piece; number_: number }) {
   );
 }
 
+/** The truth is drawn in ink, the others in colours. */
+const coloured = (domain: string[]): Plot.ScaleOptions => ({
+  legend: true,
+  domain,
+  range: domain.map((name, k) => (name === "Truth" ? "var(--ink)" : SERIES[k % SERIES.length])),
+});
+
 const lines = (points: Point[], label: string): Plot.PlotOptions => ({
-  x: { type: "log", label: "mode →" },
-  y: { type: "log", label: `↑ ${label}`, grid: true },
-  color: { legend: true, range: SERIES, domain: [...new Set(points.map((p) => p.series))] },
+  x: logarithmic("mode →", points.map((p) => p.mode), false),
+  y: logarithmic(`↑ ${label}`, points.map((p) => p.value)),
+  color: coloured([...new Set(points.map((p) => p.series))]),
   marks: [
-    Plot.line(points, {
-      x: "mode", y: "value", stroke: "series", strokeWidth: 1.8,
-      strokeDasharray: undefined,
-    }),
+    Plot.line(points, { x: "mode", y: "value", stroke: "series", strokeWidth: 1.8 }),
     Plot.tip(points, Plot.pointer({ x: "mode", y: "value", channels: { of: "series" } })),
   ],
 });
