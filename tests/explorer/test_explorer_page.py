@@ -1,4 +1,4 @@
-"""The page in a real browser: every view, its numbers beside the stores', keyboard, touch, links."""
+"""The page in a real browser: its views, numbers beside the stores', keyboard, touch, links."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ pytestmark = pytest.mark.slow
 
 UNINFORMED = 3
 """A source voxel of the made-up run of which the data say nothing."""
+INSIDE = 31
+"""One that has neighbours on all sides."""
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +165,7 @@ def test_what_the_data_do_not_say(index, browser):
 
 def test_the_keyboard_alone(index, browser):
     voxel = store(index, "atlas.zarr")["source_voxel"].values
-    with opened(browser, link(index, model="voxel")) as page:
+    with opened(browser, link(index, INSIDE, model="voxel")) as page:
         page.wait_for_selector("[data-shown]")
         for _ in range(40):
             page.keyboard.press("Tab")
@@ -171,7 +173,7 @@ def test_the_keyboard_alone(index, browser):
                 break
         else:
             raise AssertionError("the map is not reached by Tab")
-        place = list(voxel[40])
+        place = list(voxel[INSIDE])
         for key, axis, step in (
             ("ArrowDown", 1, 1), ("ArrowUp", 1, -1), ("ArrowLeft", 2, -1), ("PageDown", 0, 1),
         ):  # fmt: skip
@@ -242,12 +244,12 @@ def test_experiments(index, browser):
 
 def test_spectrum_networks_and_recordings(index, browser):
     with opened(browser, address(index, "view=spectrum")) as page:
-        page.wait_for_selector('[data-chart="models"] path')
+        page.wait_for_selector('[data-chart="models"] path', state="attached")
         rank = float(store(index, "network/structure.zarr")["unbiased_inverse_effective_rank"])
         near(shown(page, "effective-rank"), 1 / rank, 3)
         assert "Truth" in page.locator('[data-chart="models"]').inner_text()
         page.get_by_role("link", name="Networks").click()
-        page.wait_for_selector('[data-chart="autocovariance"] path')
+        page.wait_for_selector('[data-chart="autocovariance"] path', state="attached")
         for number_, variant in enumerate(VARIANTS):
             found = store(index, f"dynamics/{variant}.zarr")
             near(shown(page, f"dimension {number_}"), float(found["participation_ratio"]))
@@ -257,7 +259,7 @@ def test_spectrum_networks_and_recordings(index, browser):
         page.wait_for_function("location.hash.includes('network=0&activity=x')")
         assert "states" in page.locator('[data-chart="autocovariance"] h3').inner_text()
         page.get_by_role("link", name="Recordings").click()
-        page.wait_for_selector('[data-chart="similarity-matrix"] rect')
+        page.wait_for_selector('[data-chart="similarity-matrix"] rect', state="attached")
         compared = store(index, "comparison.zarr")["participation_ratio"].values
         near(shown(page, "dimension 1"), compared[1])
         apart = store(index, "comparison/similarity.zarr")["to_network"].values

@@ -330,7 +330,7 @@ function Regions({ shown, grid }: { shown: Shown; grid: Grid; models: Map<string
               <tr>
                 <th scope="row" title={grid.regions[g.region].name}>{grid.regions[g.region].acronym}{g.side === 2 ? " (other side)" : ""}</th>
                 <td>{g.count}</td>
-                <td data-number={`mean ${grid.regions[g.region].acronym}`}>{number(means[0])}</td>
+                <td data-number={`mean ${grid.regions[g.region].acronym}${g.side === 2 ? " other" : ""}`}>{number(means[0])}</td>
                 <td class="bar"><i style={{ width: `${(100 * Math.max(0, means[0])) / largest}%` }} /></td>
                 {shown.compare && <td>{number(means[1])}</td>}
                 {shown.compare && <td>{number(means[0] - means[1])}</td>}
