@@ -72,7 +72,7 @@ export function Recordings({ piece }: { piece: Piece }) {
           </tbody>
         </table>
       </section>
-      <div class="two">
+      <div class="two three">
         <Chart id="compared-dimension" title="Dimension, same number of units" options={dimension} height={Math.max(280, 60 + 30 * systems.length)} />
         <Chart id="by-size" title="Dimension against the number of units" options={bySize} />
         <Chart id="autocorrelation" title="Shape of the autocorrelation" options={correlation} caption="Lags in half widths of each system, so that only the shape differs." />
