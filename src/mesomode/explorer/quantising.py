@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,17 +66,23 @@ def bound(bits: int) -> float:
 
 
 def arrange(codes: NDArray[np.unsignedinteger]) -> NDArray[np.uint8]:
-    """Differences between neighbours, high bytes before low bytes: smooth vectors pack well.
+    """Differences in both directions, high bytes before low bytes: smooth vectors pack well.
+
+    Each code less that before it, less the same difference in the vector before, modulo the range
+    of the codes.
 
     Parameters
     ----------
     codes : uint8 or uint16 array (vector, item)
+        Vectors of neighbours beside each other.
 
     Returns
     -------
     uint8 array (bytes,)
     """
-    differences = np.diff(codes, axis=1, prepend=codes.dtype.type(0))
+    nothing = codes.dtype.type(0)
+    along = np.diff(codes, axis=1, prepend=nothing)
+    differences = np.diff(along, axis=0, prepend=nothing)
     if codes.dtype == np.uint8:
         return differences.ravel()
     high, low = differences >> 8, differences & 0xFF
@@ -84,6 +92,10 @@ def arrange(codes: NDArray[np.unsignedinteger]) -> NDArray[np.uint8]:
 def rearrange(content: NDArray[np.uint8], items: int, bits: int) -> NDArray[np.unsignedinteger]:
     """Codes (vector, item) that :func:`arrange` made into bytes."""
     if bits == 8:
-        return np.cumsum(content.reshape(-1, items), axis=1, dtype=np.uint8)
+        return _summed(content.reshape(-1, items), np.uint8)
     high, low = content.reshape(2, -1, items).astype(np.uint16)
-    return np.cumsum((high << 8) | low, axis=1, dtype=np.uint16)
+    return _summed((high << 8) | low, np.uint16)
+
+
+def _summed(differences: NDArray[Any], dtype: type) -> NDArray[np.unsignedinteger]:
+    return np.cumsum(np.cumsum(differences, axis=0, dtype=dtype), axis=1, dtype=dtype)

@@ -164,7 +164,9 @@ def _facts(store: xr.Dataset) -> dict[str, Any]:
 
 
 def _attributes(store: xr.Dataset) -> dict[str, Any]:
-    kept = {n: v for n, v in store.attrs.items() if isinstance(v, int | float | str)}
+    kept: dict[str, Any] = {
+        n: v for n, v in store.attrs.items() if isinstance(v, int | float | str)
+    }
     kept["nulls"] = list(store.attrs.get("nulls", []))
     return kept | {
         "settings": store.attrs["mesomode"]["settings"],

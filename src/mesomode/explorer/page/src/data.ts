@@ -91,21 +91,21 @@ const TYPES: Record<string, any> = {
   float64: Float64Array,
 };
 
-/** Values of one vector of codes, see quantising.py: differences, high bytes before low ones. */
+/** Values of one vector of codes, see arrange in quantising.py: both sums of differences. */
 export function vector(piece: Piece, number: number, items: number, bits: number): Float64Array {
   const codes = piece.arrays.codes;
-  const vectors = codes.length / items / (bits / 8);
+  const most = 2 ** bits - 1;
+  const lows = bits === 8 ? 0 : codes.length / 2; // the high bytes come before them
+  const sums = new Int32Array(items);
+  for (let row = 0; row <= number; row++)
+    for (let i = 0, k = row * items; i < items; i++, k++)
+      sums[i] += bits === 8 ? codes[k] : (codes[k] << 8) | codes[lows + k];
   const step = piece.arrays.step[number];
   const zero = piece.arrays.zero[number];
   const result = new Float64Array(items);
-  const begin = number * items;
   let code = 0;
   for (let i = 0; i < items; i++) {
-    const low = codes[begin + i];
-    code =
-      bits === 8
-        ? (code + low) & 0xff
-        : (code + ((low << 8) | codes[vectors * items + begin + i])) & 0xffff;
+    code = (code + sums[i]) & most;
     result[i] = (code - zero) * step;
   }
   return result;
