@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,17 @@ def test_mesomode_open_lists_it_first(tmp_path: Path):
         (tmp_path / name).write_text("")
     first, meaning = next(worth_looking(tmp_path))
     assert first == tmp_path / "explorer/index.html" and "browser" in meaning
+
+
+@pytest.mark.slow
+def test_types_of_the_page(tmp_path):
+    """The compiler's own check, which bundling leaves out."""
+    node, npm = building.node_program()
+    folder = tmp_path / "page"
+    shutil.copytree(building.SOURCES, folder)
+    environment = {**os.environ, "npm_config_cache": str(tmp_path / "npm")}
+    for command in ([npm, "ci", "--ignore-scripts"], ["node_modules/typescript/bin/tsc"]):
+        done = subprocess.run(
+            [node, *command], cwd=folder, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -341,3 +341,30 @@ def test_it_also_works_when_served(index, browser):
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_the_flatmap_where_there_is_one(index, browser, tmp_path):
+    from mesomode.explorer.container import from_script, pack, script, unpack
+
+    voxel = store(index, "atlas.zarr")["target_voxel"].values
+    columns = [
+        np.flatnonzero((voxel[:, [0, 2]] == [ap, ml]).all(1)) for ap, ml in voxel[:7, [0, 2]]
+    ]
+
+    def spread(data: Path) -> None:
+        key, content = from_script((data / "tracing/grid.js").read_text())
+        description, arrays = unpack(content)
+        arrays |= {
+            "flatmap_shape": np.array([1, 7], np.int32),
+            "flatmap_start": np.arange(8, dtype=np.int32) * 3,
+            "flatmap_voxel": np.concatenate(columns).astype(np.int32),
+        }
+        (data / "tracing/grid.js").write_text(script(key, pack(description, arrays)))
+
+    spread_out = copy_without(index, tmp_path / "flat", spread)
+    with opened(browser, address(spread_out, "view=connectome&model=regional")) as page:
+        canvas = page.locator('[data-row="model"] canvas[data-view="flatmap"]')
+        box = canvas.bounding_box()
+        canvas.click(position={"x": 2.5 / 7 * box["width"], "y": box["height"] / 2})
+        ap, dv, ml = voxel[columns[2][1]]
+        page.wait_for_function(f'location.hash.includes("voxel={ap}-{dv}-{ml}")')
