@@ -71,6 +71,12 @@ export const SERIES = [
   "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8a8a8a", "#b2a000",
 ];
 
+/** A number and its standard error, as far as they are known. */
+export function measured(value: number | undefined, error: number | undefined): string {
+  const known = value !== undefined && Number.isFinite(value);
+  return known && Number.isFinite(error) ? `${number(value)} ± ${number(error, 2)}` : number(value);
+}
+
 export function number(value: number | null | undefined, digits = 4): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (value === 0) return "0";

@@ -1,7 +1,7 @@
 // Network variants: simulation beside mean-field theory.
 import { useMemo } from "preact/hooks";
 import { Chart, Plot, logarithmic } from "./chart";
-import { SERIES, number } from "./colour";
+import { SERIES, measured, number } from "./colour";
 import type { Piece, Values } from "./data";
 import { spectrum } from "./spectrum";
 import type { State } from "./state";
@@ -91,10 +91,10 @@ export function Networks({ piece, state, change }: Props) {
                   <td>{attributes.units}</td>
                   <td>{number(attributes.gain, 3)}</td>
                   <td>{number(facts.effective_rank, 3)}</td>
-                  <td data-number={`variance ${k}`}>{number(at("activity_autocovariance")?.[0])} ± {number(at("activity_autocovariance_error")?.[0], 2)}</td>
+                  <td data-number={`variance ${k}`}>{measured(at("activity_autocovariance")?.[0], at("activity_autocovariance_error")?.[0])}</td>
                   <td>{number(finite(at("mean_field_activity_autocovariance")))}</td>
-                  <td data-number={`dimension ${k}`}>{number(facts.participation_ratio)} ± {number(facts.participation_ratio_error, 2)}</td>
-                  <td>{number(attributes.units * facts.mean_field_participation_ratio_per_unit || null)}</td>
+                  <td data-number={`dimension ${k}`}>{measured(facts.participation_ratio, facts.participation_ratio_error)}</td>
+                  <td>{number(attributes.units * facts.mean_field_participation_ratio_per_unit || null)}{attributes.asymptotic === false && <span title="too few units for the theory">†</span>}</td>
                   <td>{number(at("lyapunov_exponent")?.[0], 3)}</td>
                   <td>{number(facts.mean_field_lyapunov_exponent, 3)}</td>
                 </tr>
@@ -102,6 +102,9 @@ export function Networks({ piece, state, change }: Props) {
             })}
           </tbody>
         </table>
+        {networks.some((n) => n.attributes.asymptotic === false) && (
+          <p class="hint">† Too few units for the theory, which is one of infinitely many: N·PR<sub>D</sub>·(1 − g²⟨φ′⟩²)² is below 10.</p>
+        )}
       </section>
       <fieldset class="switch inline">
         <legend>Autocovariance of</legend>
@@ -113,9 +116,9 @@ export function Networks({ piece, state, change }: Props) {
         ))}
       </fieldset>
       <div class="two">
-        <Chart id="autocovariance" title={phi ? "Autocovariance of the activity" : "Autocovariance of the states"} options={curves} height={320} caption="Lines with bands: simulation ± s.e.; dashed: theory. Lags in time constants of the units." />
+        <Chart id="autocovariance" title={phi ? "Autocovariance of the activity" : "Autocovariance of the states"} options={curves} height={320} caption="Wide lines with bands: simulation ± s.e.; dashed, in the same colour: theory. Lags in time constants of the units." />
         <Chart id="dimension" title="Dimension" options={dimensions} height={Math.max(320, 60 + 34 * shown.length)} caption="Dots: simulation ± s.e.; dashed ticks: theory for as many units." />
-        <Chart id="population" title="Autocovariance of the population" options={population} caption="How long the pattern of covariances lasts; dashed: theory." />
+        <Chart id="population" title="Autocovariance of the population" options={population} caption="How long the pattern of covariances lasts. Wide: simulation; dashed: theory." />
         <Chart id="couplings" title="Singular values of the couplings" options={spectra} />
       </div>
     </div>
@@ -143,8 +146,8 @@ function covariances(
     marks: [
       Plot.ruleY([0], { stroke: "var(--line)" }),
       Plot.areaY(points, { x: "x", y1: (d: any) => d.found - d.error, y2: (d: any) => d.found + d.error, fill: "series", fillOpacity: 0.25, z: "series" }),
-      Plot.line(points, { x: "x", y: "found", stroke: "series", strokeWidth: 1.8 }),
-      Plot.line(points.filter((p) => Number.isFinite(p.theory)), { x: "x", y: "theory", z: "series", stroke: "var(--ink)", strokeWidth: 1.3, strokeDasharray: "5,4" }),
+      Plot.line(points, { x: "x", y: "found", stroke: "series", strokeWidth: 4.5, strokeOpacity: 0.4 }),
+      Plot.line(points.filter((p) => Number.isFinite(p.theory)), { x: "x", y: "theory", stroke: "series", strokeWidth: 1.7, strokeDasharray: "6,3" }),
       Plot.tip(points, Plot.pointer({ x: "x", y: "found", channels: { network: "series", theory: "theory" } })),
     ],
   };

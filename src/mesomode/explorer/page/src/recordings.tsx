@@ -1,7 +1,7 @@
 // Recordings beside networks: dimension, time-scales, distances of their dynamics.
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { Chart, Plot, logarithmic } from "./chart";
-import { SERIES, number } from "./colour";
+import { SERIES, measured, number } from "./colour";
 import type { Piece } from "./data";
 
 const named = (system: any) => String(system.name).replaceAll("_", " ");
@@ -63,7 +63,7 @@ export function Recordings({ piece }: { piece: Piece }) {
                 <th scope="row">{named(s)}</th>
                 <td>{s.kind}</td>
                 <td>{at("units")[k]}</td>
-                <td data-number={`dimension ${k}`}>{number(at("participation_ratio")[k])} ± {number(at("participation_ratio_error")[k], 2)}</td>
+                <td data-number={`dimension ${k}`}>{measured(at("participation_ratio")[k], at("participation_ratio_error")[k])}</td>
                 <td>{number(at("participation_ratio_common")[k])}</td>
                 <td>{number(at("half_width")[k], 3)} {s.kind === "recording" ? "s" : "time constants"}</td>
                 <td>{number(100 * at("noise_fraction")[k], 2)} %</td>
@@ -82,17 +82,22 @@ export function Recordings({ piece }: { piece: Piece }) {
   );
 }
 
+const SURROGATES = ["phase randomised", "shuffled"];
+
 function Similarity({ piece }: { piece: Piece }) {
   const { systems, facts, attributes, flags } = piece.description.similarity;
   const at = (name: string) => piece.arrays[`similarity ${name}`];
   const copies: string[] = flags.copy;
+  const [surrogates, setSurrogates] = useState(false);
   const items = Array.from(at("system"), (s, k) => ({
     system: named(systems[s]), kind: systems[s].kind, copy: copies[at("copy")[k]].replaceAll("_", " "),
   }));
   const titles = items.map((i) => (i.copy === "whole" ? i.system : `${i.system}, ${i.copy}`));
   const map = useMemo(() => {
     const axes = piece.shapes["similarity map"][1];
-    const points = items.map((i, k) => ({ ...i, x: at("map")[k * axes], y: at("map")[k * axes + 1] }));
+    const points = items
+      .map((i, k) => ({ ...i, x: at("map")[k * axes], y: at("map")[k * axes + 1] }))
+      .filter((p) => surrogates || !SURROGATES.includes(p.copy));
     const whole = (one: any) => points.find((p) => p.system === one.system && p.copy === "whole")!;
     return {
       aspectRatio: 1,
@@ -105,10 +110,9 @@ function Similarity({ piece }: { piece: Piece }) {
         Plot.dot(points.filter((p) => p.copy !== "whole"), { x: "x", y: "y", stroke: "system", fill: "var(--surface)", symbol: "copy", r: 4.5, strokeWidth: 1.7 }),
         Plot.dot(points.filter((p) => p.copy === "whole"), { x: "x", y: "y", fill: "system", symbol: "copy", r: 6.5 }),
         Plot.tip(points, Plot.pointer({ x: "x", y: "y", channels: { system: "system", trials: "copy" }, format: { x: false, y: false } })),
-        Plot.text(points.filter((p) => p.copy === "whole"), { x: "x", y: "y", text: "system", dy: -13, fill: "var(--ink)", stroke: "var(--surface)", strokeWidth: 4 }),
       ],
     } as Plot.PlotOptions;
-  }, [piece]);
+  }, [piece, surrogates]);
   const matrix = useMemo(() => {
     const n = items.length;
     const cells = items.flatMap((_, r) => items.map((_2, c) => ({ from: titles[r], to: titles[c], distance: at("distance")[r * n + c], least: at("lower_bound")[r * n + c] })));
@@ -151,6 +155,10 @@ function Similarity({ piece }: { piece: Piece }) {
           halves are to each other cannot be told from it.
         </p>
       </section>
+      <label class="check">
+        <input type="checkbox" checked={surrogates} onChange={() => setSurrogates(!surrogates)} />
+        show the surrogates on the map (they may lie far off)
+      </label>
       <div class="two">
         <Chart id="similarity-map" title="Map of the dynamics" options={map} height={440} caption={`Classical scaling: the two axes hold ${number(100 * facts.explained, 2)} % of the squared distances. Filled: all trials; open: halves and surrogates.`} />
         <Chart id="similarity-matrix" title="Distances of all pairs" options={matrix} height={Math.min(760, 200 + 20 * items.length)} />
