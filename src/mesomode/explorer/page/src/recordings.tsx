@@ -160,7 +160,7 @@ function Similarity({ piece }: { piece: Piece }) {
         show the surrogates on the map (they may lie far off)
       </label>
       <div class="two">
-        <Chart id="similarity-map" title="Map of the dynamics" options={map} height={440} caption={`Classical scaling: the two axes hold ${number(100 * facts.explained, 2)} % of the squared distances. Filled: all trials; open: halves and surrogates.`} />
+        <Chart id="similarity-map" title="Map of the dynamics" options={map} height={440} caption={`Classical scaling: the two axes hold ${number(100 * facts.explained, 2)} % of the squared distances of all items. Filled: all trials; open: halves and surrogates.`} />
         <Chart id="similarity-matrix" title="Distances of all pairs" options={matrix} height={Math.min(760, 200 + 20 * items.length)} />
       </div>
     </>
