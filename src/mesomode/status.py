@@ -15,6 +15,7 @@ from mesomode.workflow import Plan
 
 STATES = ("done", "stale", "missing")
 LOOK_AT = (
+    ("explorer/index.html", "the explorer: open it in a browser and click a voxel"),
     ("report.zip", "the report: unpack it and open report/report.html"),
     ("summary.html", "the key numbers of all stages"),
     ("summary.csv", "the same as a table"),

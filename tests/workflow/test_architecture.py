@@ -32,6 +32,7 @@ DESIGN = [
     "recordings",
     "comparison",
     "report",
+    "explorer",
 ]
 DOORS = ("mesomode.store", "mesomode.config", "mesomode.steps", "mesomode.workflow", "snakemake")
 """What only a ``stage.py`` may import, or a ``stage_*.py`` beside it."""

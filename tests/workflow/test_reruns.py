@@ -27,6 +27,8 @@ pytestmark = pytest.mark.slow
 
 SAVED = "configuration"
 """The rule that saves the configuration; it reruns on every change of it."""
+PAGE = "explorer_page"
+"""The rule that builds the explorer's page, which is the same for all runs and data."""
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +180,7 @@ def test_sections_rerun_what_a_reader_expects(sweep, graph):
         assert len(planned) == 1 or section == "network", section
         return set().union(*planned) & (everything - {SAVED})
 
-    assert of("phantom") == everything - {SAVED}
+    assert of("phantom") == everything - {SAVED, PAGE}
     assert of("access") == set()
     assert of("fetch") == set(), "nothing is fetched for the phantom"
     assert {"atlas", "tracing", *fits} <= of("atlas")
@@ -196,7 +198,7 @@ def test_sections_rerun_what_a_reader_expects(sweep, graph):
 
 def test_top_level_keys(changed, graph):
     everything = set(graph)
-    raw = {"phantom_tracing", "phantom_recordings", "read_tracing", "read_recordings"}
+    raw = {"phantom_tracing", "phantom_recordings", "read_tracing", "read_recordings", PAGE}
     changes: dict[str, dict[str, Any]] = {
         "run": {"run": "other"},
         "seed": {"seed": 2},
@@ -205,7 +207,7 @@ def test_top_level_keys(changed, graph):
     assert {*changes, "source"} == set(TOP_LEVEL), "a new top-level key needs a prediction here"
     planned = dict(zip(changes, dry_runs(changed, changes.values()), strict=True))
     assert planned["run"] == everything - raw, "another run shares the raw data"
-    assert planned["seed"] == everything, "another seed is another phantom"
+    assert planned["seed"] == everything - {PAGE}, "another seed is another phantom"
     assert planned["rerun_on_code_change"] == everything
 
 
@@ -346,7 +348,12 @@ def test_editing_a_reader_reruns_the_reading_and_what_follows(changed, graph, us
 def test_editing_the_phantom_reruns_everything(changed, graph, uses):
     file = package(changed) / "phantom/region.py"
     planned = edited(changed, {file: file.read_text() + "\n_MARK = 1\n"})
-    assert planned == set(graph) - {SAVED}
+    assert planned == set(graph) - {SAVED, PAGE}
+
+
+def test_editing_the_page_of_the_explorer_builds_it_again(changed):
+    file = package(changed) / "explorer/page/src/style.css"
+    assert edited(changed, {file: file.read_text() + "\n/* another */\n"}) == {PAGE, "explorer"}
 
 
 def test_editing_what_stages_share_reruns_them_all(changed, graph, uses):
