@@ -1,0 +1,256 @@
+"""Pages made from the code itself: outputs, commands, functions and the gallery."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from mesomode.cli import app, find_steps, step_command
+from mesomode.store import Schema, Variable
+
+STAGES = (
+    "fetch", "atlas", "tracing", "connectome", "network", "dynamics", "recordings", "comparison",
+    "report",
+)  # fmt: skip
+NOT_FUNCTIONS = ("stage", "settings", "schemas", "__")
+"""How the names of modules begin that other pages describe: steps, settings, stores."""
+
+
+def cell(text: str) -> str:
+    """Text that can stand in a cell of a table."""
+    return " ".join(text.split()).replace("|", r"\|").replace("<", r"\<").replace("*", r"\*")
+
+
+def rules(root: Path) -> Iterator[tuple[str, str, list[str], str]]:
+    """Each rule's stage, name, outputs and command, in reading order."""
+    for file in sorted((root / "workflow/rules").glob("*.smk")):
+        parts = re.split(r"^\s*(?:rule|checkpoint) (\w+):$", file.read_text(), flags=re.MULTILINE)
+        for name, body in zip(parts[1::2], parts[2::2], strict=True):
+            block = re.search(r"^\s*output:\n(.*?)^\s*log:", body, re.MULTILINE | re.DOTALL)
+            written = re.findall(r'f?"([^"]*/[^"]*\.\w+)"', block[1] if block else "")
+            command = re.search(r'"mesomode ([\w-]+)', body)
+            outputs = [path.replace("{{", "<").replace("}}", ">") for path in written]
+            outputs = [path.replace("{RUN}", "results/<run>") for path in outputs]
+            yield file.stem.partition("_")[2], name, outputs, command[1] if command else ""
+
+
+def schema_of(step: str) -> Schema | None:
+    """Declaration of the store that a step writes; None if it writes no store."""
+    module_name, _ = find_steps()[step]
+    module = importlib.import_module(module_name)
+    found = _written(module, step.replace("-", "_"), set())
+    return found
+
+
+def _written(module: object, function: str, seen: set[tuple[str, str]]) -> Schema | None:
+    """Schema in the call of ``write_store`` by a function, or by those of its package it calls."""
+    name = module.__name__
+    if (name, function) in seen or not hasattr(module, function):
+        return None
+    seen.add((name, function))
+    tree = ast.parse(inspect.getsource(inspect.unwrap(getattr(module, function))))
+    places = {
+        alias.asname or alias.name: (node.module, alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    calls = [
+        node for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]  # fmt: skip
+    for call in calls:
+        if call.func.id == "write_store":
+            return _value(module, call.args[2].id, places)
+    for call in calls:
+        called = _value(module, call.func.id, places)
+        if inspect.isfunction(called) and called.__module__.startswith("mesomode."):
+            home = importlib.import_module(called.__module__)
+            if found := _written(home, called.__name__, seen):
+                return found
+    return None
+
+
+def _value(module: object, name: str, places: dict[str, tuple[str, str]]) -> object:
+    if name in places:
+        home, original = places[name]
+        return getattr(importlib.import_module(home), original, None)
+    return getattr(module, name, None)
+
+
+def outputs_page(root: Path) -> str:
+    """Every file and store that a run writes, and every variable of every store."""
+    lines = [
+        "# Outputs",
+        "",
+        "Made from the rules and from the declarations that every store is checked against when",
+        "it is written and read. A variable that is *optional* is absent where it has no meaning,",
+        "for example what a file of one's own does not say. Every store also carries its settings,",
+        "seed, code fingerprint and parents in its attributes; `mesomode verify STORE` checks it.",
+        "",
+        "```python",
+        "import xarray as xr",
+        "",
+        'store = xr.open_zarr("results/default/connectome/voxel.zarr", consolidated=False)',
+        'store["weights"].attrs["long_name"], store.attrs["mesomode"]["settings"]',
+        "```",
+        "",
+    ]
+    shown: dict[str, str] = {}
+    found = list(rules(root))
+    for stage in dict.fromkeys(stage for stage, *_ in found):
+        written = [(name, outputs, step) for at, name, outputs, step in found if at == stage]
+        lines += [f"## {stage.capitalize()}", "", "| file or store | rule |", "|---|---|"]
+        for name, outputs, _ in written:
+            lines += [f"| `{path}` | `{name}` |" for path in outputs]
+        lines.append("")
+        for _, outputs, step in written:
+            schema = schema_of(step) if step in find_steps() else None
+            if schema is None:
+                continue
+            heading = "`" + "`, `".join(path for path in outputs if ".zarr" in path) + "`"
+            if schema.name in shown:
+                lines += [f"{heading} holds the same as {shown[schema.name]}.", ""]
+                continue
+            shown[schema.name] = heading
+            lines += [f"### {heading}", "", *_table(schema.variables), ""]
+    return "\n".join(lines)
+
+
+def _table(variables: dict[str, Variable]) -> Iterator[str]:
+    yield "| variable | dimensions | type | unit | meaning |"
+    yield "|---|---|---|---|---|"
+    for name, variable in variables.items():
+        meaning = cell(variable.meaning)
+        if variable.flags:
+            meaning += "; " + ", ".join(f"{i} {flag}" for i, flag in enumerate(variable.flags))
+        if variable.optional:
+            meaning += " *(optional)*"
+        dims = ", ".join(variable.dims) or "–"
+        yield f"| `{name}` | {dims} | {variable.dtype} | {variable.unit} | {meaning} |"
+
+
+def commands_page() -> str:
+    """Every command with its options."""
+    lines = [
+        "# Commands",
+        "",
+        "Made from the commands themselves. `mesomode COMMAND --help` says the same, and the",
+        "settings that a step takes, which are those of its stage's section in the",
+        "[configuration](configuration.md).",
+        "",
+        "## Utilities",
+        "",
+    ]
+    for name, command in sorted(app.commands.items()):
+        lines += _command(name, command)
+    steps = find_steps()
+    for stage in dict.fromkeys(module.split(".")[1] for module, _ in steps.values()):
+        lines += [f"## Steps of the stage {stage}", ""]
+        for name, (module, _) in steps.items():
+            if module.split(".")[1] == stage:
+                function = getattr(importlib.import_module(module), name.replace("-", "_"))
+                lines += _command(name, step_command(function))
+    return "\n".join(lines)
+
+
+def _command(name: str, command: click.Command) -> list[str]:
+    lines = [f"### `mesomode {name}`", "", _plain(command.help or ""), ""]
+    rows = []
+    for option in command.params:
+        shown = ", ".join(f"`{flag}`" for flag in option.opts)
+        if isinstance(option, click.Argument):
+            shown = f"`{option.human_readable_name}`"
+        default = "required" if option.required else _default(option)
+        rows.append(f"| {shown} | {default} | {cell(getattr(option, 'help', None) or '')} |")
+    if rows:
+        lines += ["| option | default | meaning |", "|---|---|---|", *rows, ""]
+    return lines
+
+
+def _default(option: click.Parameter) -> str:
+    value = option.default
+    plain = isinstance(value, str | int | float | Path) and not isinstance(value, bool)
+    return f"`{value}`" if plain and str(value) else ""
+
+
+def _plain(text: str) -> str:
+    """Prose of a docstring as Markdown: its double backticks are single there."""
+    return re.sub(r"``(.*?)``", r"`\1`", text).replace("*", r"\*").replace("|", r"\|")
+
+
+def modules(root: Path) -> dict[str, list[str]]:
+    """Modules whose functions are described, by stage; those of no stage under 'foundation'."""
+    package = root / "src/mesomode"
+    found: dict[str, list[str]] = {stage: [] for stage in (*STAGES, "phantom", "foundation")}
+    for file in sorted(package.rglob("*.py")):
+        parts = file.relative_to(package).with_suffix("").parts
+        if parts[-1].startswith(NOT_FUNCTIONS) or parts[0] == "access":
+            continue
+        stage = parts[0] if len(parts) > 1 and parts[0] in found else "foundation"
+        found[stage].append(".".join(("mesomode", *parts)))
+    return found
+
+
+def write_functions(root: Path, folder: Path) -> None:
+    """One page a stage, with a section for each module, and one that lists them."""
+    folder.mkdir(parents=True)
+    lines = [
+        "# Functions",
+        "",
+        "Everything public, by stage, from the docstrings. Mathematics takes and returns arrays;",
+        "files are read and written by the [steps](../reference/commands.md) alone.",
+        "",
+    ]
+    for stage, names in modules(root).items():
+        title = f"Functions: {stage}"
+        lines += [
+            f"## [{stage.capitalize()}]({stage}.md)",
+            "",
+            "| module | what it is |",
+            "|---|---|",
+        ]
+        page = [f"# {title}", ""]
+        for name in names:
+            file = root / "src" / Path(*name.split(".")).with_suffix(".py")
+            summary = (ast.get_docstring(ast.parse(file.read_text())) or "").split("\n")[0]
+            short = name.removeprefix("mesomode.")
+            lines.append(f"| {{py:mod}}`{short} <{name}>` | {cell(summary)} |")
+            page += [f"## {short}", "", "```{eval-rst}", f".. automodule:: {name}",
+                     "   :members:", "```", ""]  # fmt: skip
+        (folder / f"{stage}.md").write_text("\n".join(page))
+        lines.append("")
+    lines += ["```{toctree}", ":hidden:", "", *modules(root), "```", ""]
+    (folder / "index.md").write_text("\n".join(lines))
+
+
+def write_gallery(scripts: Path, pictures: Path, folder: Path) -> None:
+    """One page a script: its words, its picture, its source."""
+    folder.mkdir(parents=True)
+    listed, names = [], []
+    for script in sorted(scripts.glob("*.py")):
+        title, _, text = (ast.get_docstring(ast.parse(script.read_text())) or "").partition("\n")
+        name, title = script.stem, title.rstrip(".")
+        names.append(name)
+        listed.append(f"## [{title}]({name}.md)\n\n[![{title}]({name}.png)]({name}.md)\n")
+        for ending in (".svg", ".png"):
+            (folder / f"{name}{ending}").write_bytes((pictures / f"{name}{ending}").read_bytes())
+        (folder / script.name).write_text(script.read_text())
+        (folder / f"{name}.md").write_text(
+            f"# {title}\n\n![{title}]({name}.svg)\n\n{_plain(text.strip())}\n\n"
+            f"```{{literalinclude}} {script.name}\n:language: python\n```\n"
+        )
+    (folder / "index.md").write_text(
+        "# Gallery\n\nScripts of `workflow/gallery`, each a few seconds long; these pictures were\n"
+        "computed when the pages were built.\n\n"
+        + "\n".join(listed)
+        + "\n```{toctree}\n:hidden:\n\n"
+        + "\n".join(names)
+        + "\n```\n"
+    )
