@@ -19,11 +19,11 @@ SCRIPTS = ROOT / "workflow/gallery"
 
 
 def run_gallery(pictures: Path) -> None:
-    """Run every script of the gallery, two at a time."""
+    """Run every script of the gallery, one after the other."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     for script in sorted(SCRIPTS.glob("*.py")):
         done = subprocess.run(
-            [sys.executable, str(script), str(pictures)],
+            [sys.executable, str(script), "--out", str(pictures / f"{script.stem}.png")],
             cwd=ROOT, env=environment, capture_output=True, text=True,
         )  # fmt: skip
         if done.returncode:

@@ -41,7 +41,8 @@ napoleon_use_param = False
 napoleon_use_ivar = True
 copybutton_prompt_text = r"^\$ "
 copybutton_prompt_is_regexp = True
-nitpick_ignore_regex = [("py:class", r"(?!mesomode\.).*")]  # types are said in words
+# types are said in words
+nitpick_ignore_regex = [("py:class", r"(?!mesomode\.).*"), ("py:obj", r"numpy\..*")]
 
 
 def plain(app, what, name, obj, options, lines):

@@ -223,7 +223,7 @@ def write_functions(root: Path, folder: Path) -> None:
             short = name.removeprefix("mesomode.")
             lines.append(f"| {{py:mod}}`{short} <{name}>` | {cell(summary)} |")
             page += [f"## {short}", "", "```{eval-rst}", f".. automodule:: {name}",
-                     "   :members:", "```", ""]  # fmt: skip
+                     "   :members:", "   :ignore-module-all:", "```", ""]  # fmt: skip
         (folder / f"{stage}.md").write_text("\n".join(page))
         lines.append("")
     lines += ["```{toctree}", ":hidden:", "", *modules(root), "```", ""]
@@ -239,11 +239,12 @@ def write_gallery(scripts: Path, pictures: Path, folder: Path) -> None:
         name, title = script.stem, title.rstrip(".")
         names.append(name)
         listed.append(f"## [{title}]({name}.md)\n\n[![{title}]({name}.png)]({name}.md)\n")
-        for ending in (".svg", ".png"):
-            (folder / f"{name}{ending}").write_bytes((pictures / f"{name}{ending}").read_bytes())
+        for picture in sorted(pictures.glob(f"{name}.*")):
+            (folder / picture.name).write_bytes(picture.read_bytes())
+        best = f"{name}.svg" if (folder / f"{name}.svg").exists() else f"{name}.png"
         (folder / script.name).write_text(script.read_text())
         (folder / f"{name}.md").write_text(
-            f"# {title}\n\n![{title}]({name}.svg)\n\n{_plain(text.strip())}\n\n"
+            f"# {title}\n\n![{title}]({best})\n\n{_plain(text.strip())}\n\n"
             f"```{{literalinclude}} {script.name}\n:language: python\n```\n"
         )
     (folder / "index.md").write_text(

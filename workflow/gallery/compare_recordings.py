@@ -14,7 +14,7 @@ results/gallery/compare_recordings.svg and .png.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,7 @@ def recorded(
     return rates + 0.3 * generator.standard_normal(rates.shape)
 
 
-def main(folder: Path) -> None:
+def main(out: Path) -> None:
     """Record, fit, compare, and draw."""
     generator = np.random.default_rng(1)
     neurons = {"A": generator.standard_normal((2, 60)), "B": generator.standard_normal((2, 90))}
@@ -68,9 +68,9 @@ def main(folder: Path) -> None:
         f"halves {', '.join(f'{value:.3f}' for value in np.diag(distance))}"
     )
     figure = draw(recordings, dynamics, distance)
-    folder.mkdir(parents=True, exist_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
     for ending in (".svg", ".png"):
-        save_figure(figure, folder / f"compare_recordings{ending}", dpi=150)
+        save_figure(figure, out.with_suffix(ending), dpi=150)
 
 
 @styled
@@ -113,4 +113,8 @@ def draw(
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "results/gallery"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--out", type=Path, default=Path(f"results/gallery/{Path(__file__).stem}.png")
+    )
+    main(parser.parse_args().out)

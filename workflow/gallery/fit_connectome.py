@@ -15,7 +15,7 @@ and .png.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ def distance(one: np.ndarray, two: np.ndarray) -> np.ndarray:
     return np.linalg.norm(one[:, None] - two, axis=2)
 
 
-def main(folder: Path) -> None:
+def main(out: Path) -> None:
     """Fit, say how good it is, and draw."""
     voxels, truth, X, Y, observed = experiments(seed=1)
     # the ten lines
@@ -69,9 +69,9 @@ def main(folder: Path) -> None:
     error = np.linalg.norm(weights - truth) / np.linalg.norm(truth)
     print(f"relative error {error:.3f}; proven within {model.relative_gap_:.1e} of the optimum")
     figure = draw(voxels, truth, weights, X, source=7 * SIDE + 1, error=error)
-    folder.mkdir(parents=True, exist_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
     for ending in (".svg", ".png"):
-        save_figure(figure, folder / f"fit_connectome{ending}", dpi=150)
+        save_figure(figure, out.with_suffix(ending), dpi=150)
 
 
 @styled
@@ -112,4 +112,8 @@ def sheet(axes: Axes, values: np.ndarray, title: str, unit: str, top: float | No
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "results/gallery"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--out", type=Path, default=Path(f"results/gallery/{Path(__file__).stem}.png")
+    )
+    main(parser.parse_args().out)

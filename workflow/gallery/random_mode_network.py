@@ -14,7 +14,7 @@ results/gallery/random_mode_network.svg and .png.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ def any_matrix(generator: np.random.Generator) -> np.ndarray:
     return weights
 
 
-def main(folder: Path) -> None:
+def main(out: Path) -> None:
     """Make both networks, simulate them, solve the theory, and draw."""
     generator = np.random.default_rng(1)
     matrix = any_matrix(generator)
@@ -59,9 +59,9 @@ def main(folder: Path) -> None:
         theory = mean_field(gain=GAIN, effective_rank=ranks[name], noise=NOISE)
         results[name] = (run, theory)
     figure = draw(spectrum, rank, results)
-    folder.mkdir(parents=True, exist_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
     for ending in (".svg", ".png"):
-        save_figure(figure, folder / f"random_mode_network{ending}", dpi=150)
+        save_figure(figure, out.with_suffix(ending), dpi=150)
 
 
 @styled
@@ -104,4 +104,8 @@ def draw(
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "results/gallery"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--out", type=Path, default=Path(f"results/gallery/{Path(__file__).stem}.png")
+    )
+    main(parser.parse_args().out)
