@@ -110,10 +110,11 @@ def test_every_command_is_described(generated):
 def test_every_rule_and_its_outputs_are_found(generated):
     found = list(generated.rules(ROOT))
     assert {"atlas", "connectome_voxel", "network", "dynamics", "comparison"} <= {
-        name for _, name, *_ in found
+        rule.name for rule in found
     }
-    for _, name, outputs, _ in found:
-        assert outputs, f"no output of the rule {name} was found"
+    for rule in found:
+        assert rule.outputs, f"no output of the rule {rule.name} was found"
+        assert not any(set(path) & set("{}") for path in rule.outputs), rule.outputs
 
 
 def test_every_module_of_mathematics_is_described(generated):

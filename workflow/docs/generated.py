@@ -8,6 +8,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -27,17 +28,54 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", r"\|").replace("<", r"\<").replace("*", r"\*")
 
 
-def rules(root: Path) -> Iterator[tuple[str, str, list[str], str]]:
-    """Each rule's stage, name, outputs and command, in reading order."""
-    for file in sorted((root / "workflow/rules").glob("*.smk")):
+class Rule(NamedTuple):
+    """What the pages say of a rule: its stage, name, outputs, command and message."""
+
+    stage: str
+    name: str
+    outputs: list[str]
+    command: str
+    message: str
+
+
+PLACES = {"{RUN}": "results/<run>", "{RAW}": "results/raw/<source>", "{{": "<", "}}": ">"}
+"""What stands in the paths of the rules, in the words of the pages."""
+
+
+def rules(root: Path) -> Iterator[Rule]:
+    """Every rule, in reading order."""
+    files = sorted((root / "workflow/rules").glob("*.smk"))
+    text = "".join(file.read_text() for file in files)
+    constants = dict(re.findall(r'^ *([A-Z_]+) = f?"(.*/.*)"$', text, re.MULTILINE))
+    for file in files:
         parts = re.split(r"^\s*(?:rule|checkpoint) (\w+):$", file.read_text(), flags=re.MULTILINE)
         for name, body in zip(parts[1::2], parts[2::2], strict=True):
-            block = re.search(r"^\s*output:\n(.*?)^\s*log:", body, re.MULTILINE | re.DOTALL)
-            written = re.findall(r'f?"([^"]*/[^"]*\.\w+)"', block[1] if block else "")
+            block = re.search(r"^ *output:\n(.*?)^ *log:", body, re.MULTILINE | re.DOTALL)
+            written = []
+            for path, constant in re.findall(
+                r'"((?!\.\.)[^" ]+/[^" ]*\.\w+)"|=([A-Z_]+),', block[1] if block else ""
+            ):
+                full = path or constants[constant]
+                while held := re.search(r"(?<!{){([A-Z_]+)}(?!})", full):
+                    if held[0] in PLACES:
+                        full = full.replace(held[0], PLACES[held[0]])
+                    else:
+                        full = full.replace(held[0], constants[held[1]])
+                full = re.sub(r"{PLAN\.selection[^}]*}", "<selection>", full)
+                for place, words in PLACES.items():
+                    full = full.replace(place, words)
+                written.append(full)
             command = re.search(r'"mesomode ([\w-]+)', body)
-            outputs = [path.replace("{{", "<").replace("}}", ">") for path in written]
-            outputs = [path.replace("{RUN}", "results/<run>") for path in outputs]
-            yield file.stem.partition("_")[2], name, outputs, command[1] if command else ""
+            message = re.search(r'message:\s*"(.*)"', body)
+            yield Rule(
+                file.stem.partition("_")[2],
+                name,
+                written,
+                command[1] if command else "",
+                re.sub(r"{wildcards\.(\w+)}", r"<\1>", message[1]).partition(" ({")[0]
+                if message
+                else "",
+            )
 
 
 def schema_of(step: str) -> Schema | None:
@@ -104,17 +142,18 @@ def outputs_page(root: Path) -> str:
     ]
     shown: dict[str, str] = {}
     found = list(rules(root))
-    for stage in dict.fromkeys(stage for stage, *_ in found):
-        written = [(name, outputs, step) for at, name, outputs, step in found if at == stage]
-        lines += [f"## {stage.capitalize()}", "", "| file or store | rule |", "|---|---|"]
-        for name, outputs, _ in written:
-            lines += [f"| `{path}` | `{name}` |" for path in outputs]
+    for stage in dict.fromkeys(rule.stage for rule in found):
+        written = [rule for rule in found if rule.stage == stage]
+        lines += [f"## {stage.capitalize()}", ""]
+        lines += ["| file or store | rule | the job |", "|---|---|---|"]
+        for rule in written:
+            lines += [f"| `{p}` | `{rule.name}` | {cell(rule.message)} |" for p in rule.outputs]
         lines.append("")
-        for _, outputs, step in written:
-            schema = schema_of(step) if step in find_steps() else None
+        for rule in written:
+            schema = schema_of(rule.command) if rule.command in find_steps() else None
             if schema is None:
                 continue
-            heading = "`" + "`, `".join(path for path in outputs if ".zarr" in path) + "`"
+            heading = "`" + "`, `".join(path for path in rule.outputs if ".zarr" in path) + "`"
             if schema.name in shown:
                 lines += [f"{heading} holds the same as {shown[schema.name]}.", ""]
                 continue
@@ -209,7 +248,7 @@ def write_functions(root: Path, folder: Path) -> None:
         "",
     ]
     for stage, names in modules(root).items():
-        title = f"Functions: {stage}"
+        title = f"Functions of {stage}"
         lines += [
             f"## [{stage.capitalize()}]({stage}.md)",
             "",
@@ -226,7 +265,8 @@ def write_functions(root: Path, folder: Path) -> None:
                      "   :members:", "   :ignore-module-all:", "```", ""]  # fmt: skip
         (folder / f"{stage}.md").write_text("\n".join(page))
         lines.append("")
-    lines += ["```{toctree}", ":hidden:", "", *modules(root), "```", ""]
+    toctree = [f"{stage} <{stage}>" for stage in modules(root)]
+    lines += ["```{toctree}", ":hidden:", "", *toctree, "```", ""]
     (folder / "index.md").write_text("\n".join(lines))
 
 
@@ -235,8 +275,9 @@ def write_gallery(scripts: Path, pictures: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     listed, names = [], []
     for script in sorted(scripts.glob("*.py")):
-        title, _, text = (ast.get_docstring(ast.parse(script.read_text())) or "").partition("\n")
-        name, title = script.stem, title.rstrip(".")
+        tree = ast.parse(script.read_text())
+        title, _, text = (ast.get_docstring(tree) or "").partition("\n")
+        name, title, first = script.stem, title.rstrip("."), tree.body[1].lineno
         names.append(name)
         listed.append(f"## [{title}]({name}.md)\n\n[![{title}]({name}.png)]({name}.md)\n")
         for picture in sorted(pictures.glob(f"{name}.*")):
@@ -245,7 +286,7 @@ def write_gallery(scripts: Path, pictures: Path, folder: Path) -> None:
         (folder / script.name).write_text(script.read_text())
         (folder / f"{name}.md").write_text(
             f"# {title}\n\n![{title}]({best})\n\n{_plain(text.strip())}\n\n"
-            f"```{{literalinclude}} {script.name}\n:language: python\n```\n"
+            f"```{{literalinclude}} {script.name}\n:language: python\n:lines: {first}-\n```\n"
         )
     (folder / "index.md").write_text(
         "# Gallery\n\nScripts of `workflow/gallery`, each a few seconds long; these pictures were\n"

@@ -37,7 +37,7 @@ class Expectation:
     lyapunov_exponent : float
         The largest.
     asymptotic_size : float
-        See :meth:`mesomode.dynamics.theory.MeanField.asymptotic_size`.
+        See :meth:`mesomode.dynamics.prediction.MeanField.asymptotic_size`.
     verdict : str
         Whether the theory of the dimension holds for so few units.
     kind : str
