@@ -121,3 +121,11 @@ def test_every_module_of_mathematics_is_described(generated):
     names = {name for of_stage in generated.modules(ROOT).values() for name in of_stage}
     assert {"mesomode.connectome.spline", "mesomode.dynamics.theory", "mesomode.store"} <= names
     assert not any("stage" in name or "settings" in name.split(".")[2:] for name in names)
+
+
+def test_every_figure_can_be_made_alone_as_svg_and_png(generated):
+    figures = [rule for rule in generated.rules(ROOT) if rule.name.startswith("figure_")]
+    assert len(figures) >= 15
+    for rule in figures:
+        drawn = {Path(path).suffix for path in rule.outputs if "/figures/" in path}
+        assert {".svg", ".png"} <= drawn, rule.name
