@@ -140,7 +140,7 @@ def outputs_page(root: Path) -> str:
         "```",
         "",
     ]
-    shown: dict[str, str] = {}
+    shown: dict[int, str] = {}
     found = list(rules(root))
     for stage in dict.fromkeys(rule.stage for rule in found):
         written = [rule for rule in found if rule.stage == stage]
@@ -154,10 +154,10 @@ def outputs_page(root: Path) -> str:
             if schema is None:
                 continue
             heading = "`" + "`, `".join(path for path in rule.outputs if ".zarr" in path) + "`"
-            if schema.name in shown:
-                lines += [f"{heading} holds the same as {shown[schema.name]}.", ""]
+            if id(schema) in shown:
+                lines += [f"{heading} holds the same as {shown[id(schema)]}.", ""]
                 continue
-            shown[schema.name] = heading
+            shown[id(schema)] = heading
             lines += [f"### {heading}", "", *_table(schema.variables), ""]
     return "\n".join(lines)
 
