@@ -98,9 +98,11 @@ def draw(
         truth.ravel(), weights.ravel(), bins=60, cmap="viridis", norm=LogNorm()
     )
     all_weights.axline((0, 0), slope=1, color=GREY, linewidth=1)
-    all_weights.set(xlabel="true weight", ylabel="fitted weight", box_aspect=1)
-    all_weights.set_title(f"{truth.size:,} weights, error {100 * error:.0f} %")
-    figure.colorbar(image, ax=all_weights, label="pairs of voxels", shrink=0.9)
+    all_weights.set(
+        xlabel=f"true weight (n = {truth.size:,})", ylabel="fitted weight", box_aspect=1
+    )
+    all_weights.set_title(f"All weights: error {100 * error:.0f} %")
+    figure.colorbar(image, ax=all_weights, label="pairs of voxels", shrink=0.78)
     return figure
 
 
@@ -108,7 +110,7 @@ def sheet(axes: Axes, values: np.ndarray, title: str, unit: str, top: float | No
     """Draw values on the sheet of voxels."""
     image = axes.imshow(values.reshape(SIDE, SIDE), vmin=0, vmax=top)
     axes.set(title=title, xlabel="voxel", ylabel="voxel")
-    axes.figure.colorbar(image, ax=axes, label=unit, shrink=0.9)
+    axes.figure.colorbar(image, ax=axes, label=unit, shrink=0.78)
 
 
 if __name__ == "__main__":
