@@ -53,14 +53,13 @@ def rules(root: Path) -> Iterator[Rule]:
             block = re.search(r"^ *output:\n(.*?)^ *log:", body, re.MULTILINE | re.DOTALL)
             written = []
             for path, constant in re.findall(
-                r'"((?!\.\.)[^" ]+/[^" ]*\.\w+)"|=([A-Z_]+),', block[1] if block else ""
+                r'"((?!\.\.)[^" ]+/[^" ]*)"|=(?:directory\()?([A-Z_]+)[,)]',
+                block[1] if block else "",
             ):
                 full = path or constants[constant]
                 while held := re.search(r"(?<!{){([A-Z_]+)}(?!})", full):
-                    if held[0] in PLACES:
-                        full = full.replace(held[0], PLACES[held[0]])
-                    else:
-                        full = full.replace(held[0], constants[held[1]])
+                    value = PLACES.get(held[0], constants.get(held[1], f"<{held[1].lower()}>"))
+                    full = full.replace(held[0], value)
                 full = re.sub(r"{PLAN\.selection[^}]*}", "<selection>", full)
                 for place, words in PLACES.items():
                     full = full.replace(place, words)
@@ -227,14 +226,14 @@ def _plain(text: str) -> str:
 def modules(root: Path) -> dict[str, list[str]]:
     """Modules whose functions are described, by stage; those of no stage under 'foundation'."""
     package = root / "src/mesomode"
-    found: dict[str, list[str]] = {stage: [] for stage in (*STAGES, "phantom", "foundation")}
+    found: dict[str, list[str]] = {stage: [] for stage in STAGES}
     for file in sorted(package.rglob("*.py")):
         parts = file.relative_to(package).with_suffix("").parts
         if parts[-1].startswith(NOT_FUNCTIONS) or parts[0] == "access":
             continue
-        stage = parts[0] if len(parts) > 1 and parts[0] in found else "foundation"
-        found[stage].append(".".join(("mesomode", *parts)))
-    return found
+        stage = parts[0] if len(parts) > 1 else "foundation"
+        found.setdefault(stage, []).append(".".join(("mesomode", *parts)))
+    return {stage: names for stage, names in found.items() if names}
 
 
 def write_functions(root: Path, folder: Path) -> None:
