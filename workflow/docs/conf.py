@@ -41,8 +41,11 @@ napoleon_use_param = False
 napoleon_use_ivar = True
 copybutton_prompt_text = r"^\$ "
 copybutton_prompt_is_regexp = True
-# types are said in words
-nitpick_ignore_regex = [("py:class", r"(?!mesomode\.).*"), ("py:obj", r"numpy\..*")]
+nitpick_ignore_regex = [
+    ("py:class", r"(?!mesomode\.).*"),  # types are said in words
+    ("py:obj", r"numpy\..*"),
+    ("py:data", r"[A-Z_]+"),  # a constant of the same module
+]
 
 
 def plain(app, what, name, obj, options, lines):
