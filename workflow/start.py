@@ -4,6 +4,7 @@
     python3 workflow/start.py run [SNAKEMAKE OPTIONS]   set up, run the pipeline
     python3 workflow/start.py test [PYTEST OPTIONS]     set up, run the quick tests
     python3 workflow/start.py test --all                set up, run all tests (half an hour)
+    python3 workflow/start.py docs                      set up, build the documentation
     python3 workflow/start.py environment               set up only
 
 The environment is made in .venv from requirements.lock, once; it is made again
@@ -93,19 +94,26 @@ def test(options: list[str]) -> int:
     return subprocess.call(command, cwd=ROOT, env=environment)
 
 
+def docs(options: list[str]) -> int:
+    """Build the documentation into results/docs/html."""
+    return subprocess.call([str(PYTHON), "workflow/docs/build.py", *options], cwd=ROOT)
+
+
 def main() -> int:
     """Read the command line and do what it says."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--uv", action="store_true", help="make the environment with uv")
-    parser.add_argument("command", choices=["run", "test", "environment"])
+    parser.add_argument("command", choices=["run", "test", "docs", "environment"])
     arguments, options = parser.parse_known_args()
     make_environment(arguments.uv)
     if arguments.command == "run":
         return run(options)
     if arguments.command == "test":
         return test(options)
+    if arguments.command == "docs":
+        return docs(options)
     return 0
 
 

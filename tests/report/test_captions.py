@@ -58,6 +58,7 @@ def rendered(caption: Path, configuration: str) -> str:
 def test_captions_render(caption, configuration):
     body = rendered(caption, configuration)
     assert len(body) > 100
+    assert re.search(r"seed\s+(of the run: )?1\b", body, re.IGNORECASE), "the seed is stated"
     assert "{" not in body and "None" not in body and "system-message" not in body
 
 

@@ -104,6 +104,7 @@ def test_report_is_one_archive(finished_run):
         assert len(pages) == 1
         page = archive.read(pages[0]).decode()
     assert len(names) > 5, "figures are in it"
+    assert (finished_run.run_folder / "report.zip").stat().st_size < 50e6
     assert not re.search(r"<(?:script|link|img)[^>]+(?:src|href)=\"https?://", page), "offline"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import xarray as xr
 
@@ -14,90 +16,12 @@ pytestmark = [
     pytest.mark.filterwarnings(r"ignore:Object at \.snakemake_timestamp"),
 ]
 
+TUTORIAL = Path(__file__).resolve().parents[2] / "workflow/docs/new_stage"
+"""The files that the page "Adding a stage" shows, in the folders they belong in."""
 PIECES = {
-    "workflow/rules/85_census.smk": '''\
-"""census: how many voxels each source region has."""
-
-TARGETS += [f"{RUN}/census.zarr"]
-
-
-rule census:
-    input:
-        atlas=f"{RUN}/atlas.zarr",
-    output:
-        store=directory(f"{RUN}/census.zarr"),
-    log:
-        f"{RUN}/logs/census.log",
-    benchmark:
-        f"{RUN}/benchmarks/census.tsv"
-    threads: 1
-    resources:
-        mem_mb=megabytes(500),
-        runtime=minutes(5),
-    params:
-        settings=PLAN.settings("census"),
-        code=PLAN.code("census"),
-    message:
-        "Counting voxels"
-    conda:
-        "../../envs/core.yaml"
-    shell:
-        "mesomode census --atlas {input.atlas} --out {output.store}"
-        " --settings {params.settings:q} --log {log}"
-''',
-    "src/mesomode/census/__init__.py": '"""The stage ``census``."""\n',
-    "src/mesomode/census/settings.py": '''\
-"""Settings of the stage ``census``."""
-
-from mesomode.settings import Field, SettingsBase
-
-
-class Settings(SettingsBase):
-    """How voxels are counted."""
-
-    smallest: int = Field(
-        default=0, ge=0, le=1000, description="Regions with fewer voxels than this count as none."
-    )
-''',
-    "src/mesomode/census/counting.py": '''\
-"""Counting."""
-
-import numpy as np
-
-
-def counts(labels: np.ndarray, smallest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct labels and how often each occurs, none if fewer than ``smallest``."""
-    values, number = np.unique(labels, return_counts=True)
-    return values, np.where(number < smallest, 0, number)
-''',
-    "src/mesomode/census/stage.py": '''\
-"""The stage ``census``: atlas → voxels a region."""
-
-from mesomode.census.settings import Settings
-from mesomode.steps import Input, Output, Provenance, step
-from mesomode.store import Schema, Variable, open_store, write_store
-
-SCHEMA = Schema(
-    "census",
-    {
-        "region": Variable(("region",), "int64", "1", "id of the region"),
-        "voxels": Variable(("region",), "int64", "1", "number of source voxels"),
-    },
-)
-
-
-@step
-def census(*, atlas: Input, out: Output, settings: Settings, provenance: Provenance) -> None:
-    """Count the source voxels of each region."""
-    import xarray as xr
-
-    from mesomode.census.counting import counts
-
-    with open_store(atlas) as grid:
-        region, voxels = counts(grid["source_region"].values, settings.smallest)
-    dataset = xr.Dataset({"voxels": ("region", voxels)}, coords={"region": region})
-    write_store(out, dataset, SCHEMA, provenance)
-''',
+    str(file.relative_to(TUTORIAL)): file.read_text()
+    for file in sorted(TUTORIAL.rglob("*"))
+    if file.suffix in (".py", ".smk")
 }
 
 

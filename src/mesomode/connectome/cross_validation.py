@@ -180,7 +180,7 @@ def inner_errors(
     measured : Measured
         Y, Omega and the regions.
     inner : (experiment,) int64
-        A row of :attr:`Folds.inner`.
+        A row of ``Folds.inner``.
     candidates : sequence
         In the order of the path.
     only : int, optional

@@ -2,7 +2,7 @@
 
 Theory is for infinitely many units. At N units a measured quantity differs from it by a bias
 and a spread from one draw of the couplings to the next, both of order 1/N where the units are
-many enough (:meth:`mesomode.dynamics.theory.MeanField.asymptotic_size`).
+many enough (:meth:`mesomode.dynamics.prediction.MeanField.asymptotic_size`).
 """
 
 from __future__ import annotations

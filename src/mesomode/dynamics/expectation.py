@@ -39,7 +39,7 @@ class Expectation:
     slope : float
         ⟨φ'⟩, averaged over states and units.
     asymptotic_size : float
-        See :meth:`mesomode.dynamics.theory.MeanField.asymptotic_size`.
+        See :meth:`mesomode.dynamics.prediction.MeanField.asymptotic_size`.
     verdict : str
         Whether the theory of the dimension holds for so few units.
     kind : str

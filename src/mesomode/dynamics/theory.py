@@ -185,7 +185,8 @@ def overlap_mean_field(
     Notes
     -----
     Normal modes are not orthogonal: singular values of a matrix, used as strengths, give a
-    network of another effective rank (see :class:`mesomode.network.RandomModeNetwork`).
+    network of another effective rank (see
+    :class:`~mesomode.network.random_mode.RandomModeNetwork`).
     """
     phi = _nonlinearity(nonlinearity)
     modes = OverlapModes.of(strength, overlap, units)

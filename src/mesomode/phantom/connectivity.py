@@ -102,7 +102,7 @@ def weights(wiring: Wiring, target: Region, source: Region) -> np.ndarray:
     ----------
     wiring : Wiring
     target, source : Region
-        Voxels of the same hemisphere (see :func:`Region.take`).
+        Voxels of the same hemisphere (see ``Region.take``).
 
     Returns
     -------

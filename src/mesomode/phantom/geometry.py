@@ -68,7 +68,7 @@ class Atlas:
     template : uint16 array (ap, dv, ml)
         Average template, for display.
     structures : list of dict
-        Cleaned structure records (see :func:`ontology.structure_records`).
+        Cleaned structure records (see :func:`mesomode.phantom.ontology.structure_records`).
     """
 
     annotation: np.ndarray

@@ -161,7 +161,7 @@ def _sizes(
     axes.set_ylabel("source voxels reached")
     axes.set_xlim(-0.7, len(order) - 0.3)
     sources, experiments = injection_density.shape
-    axes.set_title("Size of the injections")
+    axes.set_title(f"Size of the injections (n = {experiments})")
     text = (
         f"X: {sources:,} × {experiments}, {np.mean(injection_density > 0):.1%} not zero\n"
         f"Y: {observed.shape[0]:,} × {experiments}, {observed.mean():.1%} observed"
