@@ -51,10 +51,10 @@ def _laplacian_rows(matrix, first, target_table, source_table, out):
     r2, r3 = matrix[first + k2], matrix[first + k3]
     o0, o1, o2, o3 = out[0], out[k1], out[k2], out[k3]
     for q in range(0, source_table.shape[0], 6):
-        near0, near1, near2 = source_table[q], source_table[q + 1], source_table[q + 2]
-        near3, near4, near5 = source_table[q + 3], source_table[q + 4], source_table[q + 5]
+        t0, t1, t2 = source_table[q], source_table[q + 1], source_table[q + 2]
+        t3, t4, t5 = source_table[q + 3], source_table[q + 4], source_table[q + 5]
         for j in range(o0.shape[0]):
-            a, b, c, d, e, f = near0[j], near1[j], near2[j], near3[j], near4[j], near5[j]
+            a, b, c, d, e, f = t0[j], t1[j], t2[j], t3[j], t4[j], t5[j]
             x0 = o0[j] + ((r0[a] + r0[b]) + (r0[c] + r0[d])) + (r0[e] + r0[f])
             x1 = o1[j] + ((r1[a] + r1[b]) + (r1[c] + r1[d])) + (r1[e] + r1[f])
             x2 = o2[j] + ((r2[a] + r2[b]) + (r2[c] + r2[d])) + (r2[e] + r2[f])
