@@ -228,7 +228,7 @@ def test_all_variants_of_a_further_connectome_from_an_edge_list(tmp_path, caplog
         assert dataset.attrs["nulls"] == ["shuffled", "degrees", "distance"]
         assert dataset["null_inverse_effective_rank"].shape == (3, 2)
         assert int(dataset["isolated"]) == 1
-        assert np.sum(dataset["sign"].values == -1) == 20
+        assert np.sum(dataset["sign"].values == -1) == 8
     found = {}
     for variant in VARIANTS:
         out = tmp_path / f"{variant}.zarr"

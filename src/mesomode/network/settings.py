@@ -82,20 +82,16 @@ class Settings(SettingsBase):
     shows the effect of the spectrum at sizes that can be simulated. With dynamics.noise 0, activity
     needs a gain above 1, where it is chaotic: slow and small near 1, clearly so from 2 to 5."""
 
-    sign: Literal["none", "presynaptic"] = "presynaptic"
-    """Connectomes are measured as nonnegative amounts. presynaptic: units drawn by chance are
-    inhibitory, and all they send is negative (Dale's law); the mean shrinks to
-    1 − 2·inhibitory_fraction of itself, and centring removes what is left. none: amounts are used
-    as they are; their mean, a mode of rank one that would drive all units into saturation
-    together, is removed by centring, but the other modes of a smooth, nearly symmetric connectome
-    overlap too, condense, and leave the connectome itself at saturated fixed points, where there
-    is no theory. The singular values are the same either way."""
+    sign: Literal["none", "presynaptic"] = "none"
+    """Connectomes are measured as nonnegative amounts. none: they are used so; their mean, a mode
+    of rank one that would drive all units into saturation together, is then removed by
+    centring. presynaptic: units drawn by chance are inhibitory, and all they send is negative
+    (Dale's law); the mean shrinks to 1 − 2·inhibitory_fraction of itself, and centring removes
+    what is left."""
 
-    inhibitory_fraction: float = Field(default=0.5, ge=0, le=1)
-    """Share of inhibitory units with sign presynaptic, 0 to 1. 0.5: excitation and inhibition
-    balance, so that modes do not feed back on themselves. 0.2, the share in cortex, leaves 0.6 of
-    the mean and of what modes feed back, as inhibition has no larger weights here to make up for
-    its fewer units: smooth connectomes still saturate."""
+    inhibitory_fraction: float = Field(default=0.2, ge=0, le=1)
+    """Share of inhibitory units with sign presynaptic, 0 to 1; 0.2 as in cortex, 0.5 for a mean
+    of zero."""
 
     centring: Literal["top_mode", "rank_one_mean", "none"] = "top_mode"
     """What is removed once the units have their signs: the largest singular mode (of nonnegative
