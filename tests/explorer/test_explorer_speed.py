@@ -126,14 +126,12 @@ def crowding() -> float:
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
-def fastest(measure: Any, limit: float, attempts: int = 4) -> list[float]:
-    """Measurements, for an idle core, until one is within the limit."""
+def fastest(measure: Any, limit: float, attempts: int = 4) -> float:
+    """The least of some measurements, as taken; none after the first within the limit."""
     found = []
-    for _ in range(attempts):
-        found.append(measure() / crowding())
-        if found[-1] < limit:
-            break
-    return found
+    while len(found) < attempts and (not found or found[-1] >= limit):
+        found.append(measure())
+    return min(found)
 
 
 def test_load_and_click_at_full_size(large, record_property, capsys):
@@ -151,17 +149,19 @@ def test_load_and_click_at_full_size(large, record_property, capsys):
                 page.wait_for_selector('[data-row="difference"]')
                 return float(np.median(page.evaluate(MEASURE, places)))
 
-        loads, clicks = fastest(load, LOAD_MS), fastest(click, CLICK_MS)
+        loaded, clicked = fastest(load, LOAD_MS), fastest(click, CLICK_MS)
+    shared = crowding()
     size = sum(f.stat().st_size for f in large.parent.rglob("*.js"))
     numbers = {
         "voxels": VOXELS,
-        "load_ms": round(min(loads)),
-        "click_ms": round(min(clicks)),
-        "processes_a_core": round(crowding(), 1),
+        "load_ms": round(loaded),
+        "click_ms": round(clicked),
+        "processes_a_core": round(shared, 1),
         "megabytes_of_two_models_one_way": round(size / 1e6),
     }
     record_property("explorer", json.dumps(numbers))
     with capsys.disabled():
         print(f"\nexplorer at full size: {numbers}")
-    assert min(loads) < LOAD_MS
-    assert min(clicks) < CLICK_MS, "median of the clicks, each in another tile, two models"
+    # the numbers are as taken; only the limits allow for what else the machine computes
+    assert loaded < LOAD_MS * shared
+    assert clicked < CLICK_MS * shared, "median of the clicks, each in another tile, two models"
