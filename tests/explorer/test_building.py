@@ -89,7 +89,7 @@ def test_mesomode_open_lists_it_first(tmp_path: Path):
     for name in ("summary.html", "explorer/index.html", "summary.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
-    first, meaning = next(worth_looking(tmp_path))
+    first, meaning = next(worth_looking(tmp_path, {}))
     assert first == tmp_path / "explorer/index.html" and "browser" in meaning
 
 
