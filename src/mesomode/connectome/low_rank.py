@@ -26,6 +26,7 @@ from mesomode.connectome.model import (
     training_data,
 )
 from mesomode.connectome.objective import Terms
+from mesomode.connectome.threads import threads_worth
 from mesomode.errors import DataError
 from mesomode.memory import require_memory
 
@@ -174,6 +175,17 @@ class LowRankConnectome(ConnectomeModel):
         problem = LowRankProblem(
             *data, source_laplacian, target_laplacian, self.smoothness, self.precision
         )
+        with threads_worth((targets + sources) * self.rank):
+            best = self._best_of_restarts(problem, start, progress)
+        self._store(best)
+        return self
+
+    def _best_of_restarts(
+        self,
+        problem: LowRankProblem,
+        start: npt.ArrayLike | FactoredWeights | None,
+        progress: Callable[[int, Terms], None] | None,
+    ) -> LowRankFit:
         generator = np.random.default_rng(self.seed)
         best: LowRankFit | None = None
         self.restart_objectives_: list[float] = []
@@ -193,8 +205,7 @@ class LowRankConnectome(ConnectomeModel):
             if best is None or found.terms.total < best.terms.total:
                 best = found
         assert best is not None
-        self._store(best)
-        return self
+        return best
 
     def _check_parameters(self) -> None:
         for name in ("rank", "maximum_iterations", "restarts"):

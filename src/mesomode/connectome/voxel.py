@@ -11,6 +11,7 @@ import scipy.sparse as sparse
 from mesomode.connectome import limits
 from mesomode.connectome.model import Array, ConnectomeModel, TrainingData, training_data
 from mesomode.connectome.spline import fit_spline
+from mesomode.connectome.threads import threads_worth
 from mesomode.errors import DataError
 
 
@@ -116,16 +117,17 @@ class VoxelConnectome(ConnectomeModel):
             return self._keep_limit(limits.fit_without_smoothing(*data))
         if np.isposinf(smoothness):
             return self._keep_limit(limits.fit_constant(*data, source_laplacian, target_laplacian))
-        result = fit_spline(
-            *data,
-            source_laplacian,
-            target_laplacian,
-            smoothness,
-            tolerance=tolerance,
-            maximum_steps=int(self.maximum_iterations),
-            bound=bool(self.certificate),
-            start=start,
-        )
+        with threads_worth(source_laplacian.shape[0] * target_laplacian.shape[0]):
+            result = fit_spline(
+                *data,
+                source_laplacian,
+                target_laplacian,
+                smoothness,
+                tolerance=tolerance,
+                maximum_steps=int(self.maximum_iterations),
+                bound=bool(self.certificate),
+                start=start,
+            )
         self.weights_ = result.weights
         self.relative_gap_ = result.gap_bound if self.certificate else result.gap_estimate
         self.kkt_residual_ = result.kkt_residual
