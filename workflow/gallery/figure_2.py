@@ -8,8 +8,8 @@ Run ``python workflow/gallery/figure_2.py``; the picture is ``results/gallery/fi
 ``--draws 20`` repeats it with other injections and noise, and prints the means.
 
 The paper's errors, 11.1 % and 9.6 % at rank 20, are those of one draw. Over 20 draws in which the
-bump is covered, as in the paper's, the full-rank error is 10.9 +- 1.0 % (6 to 23 %); over any 20 it
-is 14.2 +- 1.4 %. The draw of this figure is one of 11 %.
+bump is covered, as in the paper's, they are 10.9 +- 1.0 % (6.0 to 22.6) and 10.9 +- 0.9 %; over any
+20 draws 14.2 +- 1.4 % and 14.2 +- 1.5 %. The draw of this figure is one of 11 %.
 """
 
 from __future__ import annotations
