@@ -173,7 +173,8 @@ def test_sections_rerun_what_a_reader_expects(sweep, graph):
     """The same in plain words, for the sections that people change most."""
     everything = set(graph)
     fits = {"connectome_voxel", "connectome_model"}
-    after_network = {"network", "dynamics", "comparison", "figure", "summary", "theory", "closest"}
+    after_network = {"network", "dynamics", "comparison", "figure", "summary", "theory"}
+    after_network |= {"closest", "explorer"}
 
     def of(section: str) -> set[str]:
         planned = {frozenset(p) for name, p in sweep.items() if name.startswith(f"{section}.")}
@@ -191,6 +192,7 @@ def test_sections_rerun_what_a_reader_expects(sweep, graph):
     parts = ("dynamics", "distances", "similarity", "representations")
     figures = {"figure_comparison", "figure_similarity", "closest_networks", "summary"}
     figures |= {"figure_representations", "figure_intrinsic_dimension"}
+    figures |= {"explorer_networks", "explorer"}
     assert of("comparison") == {"comparison", *(f"comparison_{part}" for part in parts), *figures}
     assert "comparison" in of("network") & of("dynamics") & of("recordings")
     assert {r.split("_")[0] for r in of("network")} <= after_network
