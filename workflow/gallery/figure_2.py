@@ -112,7 +112,6 @@ def draw(seed: int, out: Path) -> None:
     plt.close(figure)
     for name, error in errors.items():
         print(f"{name:16} relative error {100 * error:6.2f} %")
-    print(out)
 
 
 def repeat(draws: int) -> None:
