@@ -18,8 +18,8 @@ from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# where it is kept what was read of the package's files, beside their compiled code
 MEMORY = Path(__file__).parent / "__pycache__" / f"fingerprints.{sys.implementation.cache_tag}.json"
-"""Where it is kept what was read of the package's files, beside their compiled code."""
 
 
 def code_digest(module: str, root: Path | None = None) -> str:

@@ -34,6 +34,7 @@ exclude_patterns = ["_static"]
 
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True  # a folder as it is written, not where it is on this machine
 autodoc_mock_imports = ["allensdk"]
 napoleon_google_docstring = False
 napoleon_use_rtype = False
