@@ -110,7 +110,7 @@ def test_no_path_of_this_machine_and_no_registry(built):
             text = file.read_bytes().decode(errors="replace")
             for place in own:
                 assert place + "/" not in text, f"{file.name} names {place}"
-            found = re.search(r"(pypi\.org/simple|registry\.npmjs|files\.pythonhosted|/tmp/)", text)
+            found = re.search(r"(//registry\.|/simple/|/tmp/)", text)
             assert not found, f"{file.name} names {found[0]}"
 
 
