@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 COPIES = ("whole", "first_half", "second_half", "phase_randomised", "shuffled")
 """Every system as it is, its halves, and surrogates of recordings."""
 
+PAIRS_AT_ONCE = 200
+"""Pairs whose distances are measured between two reports of progress."""
+
 DYNAMICS_SCHEMA = Schema(
     "system_dynamics",
     {
@@ -298,27 +301,38 @@ def comparison_distances(
     import xarray as xr
 
     from mesomode.comparison.dynamical_similarity import dynamical_distances, pairs_of
+    from mesomode.progress import Progress
 
     items = _items(systems)
     rank = _common_rank(items, systems)
     matrices = np.stack([item["matrices"][rank] for item in items])
     pairs = pairs_of(len(items), part, parts)
-    result = dynamical_distances(matrices, settings.metric, seed, pairs=pairs, threads=threads)
+    progress = Progress(logger, "distances", len(pairs), "pairs")
+    found = []
+    for some in np.array_split(pairs, max(1, len(pairs) // PAIRS_AT_ONCE)):
+        found.append(
+            dynamical_distances(matrices, settings.metric, seed, pairs=some, threads=threads)
+        )
+        progress.update(len(some))
+    distance, lower, agreement = (
+        np.concatenate([getattr(result, name) for result in found])
+        for name in ("distance", "lower", "agreement")
+    )
     logger.info(
         "%d of %d pairs of %d items at rank %d; %.0f %% of the searches agree",
         len(pairs),
         len(items) * (len(items) - 1) // 2,
         len(items),
         rank,
-        100 * float(np.mean(result.agreement > 0.5)) if len(pairs) else 100.0,
+        100 * float(np.mean(agreement > 0.5)) if len(pairs) else 100.0,
     )
     dataset = xr.Dataset(
         {
             "first": ("pair", pairs[:, 0].astype(np.int64)),
             "second": ("pair", pairs[:, 1].astype(np.int64)),
-            "distance": ("pair", result.distance),
-            "lower_bound": ("pair", result.lower),
-            "agreement": ("pair", result.agreement),
+            "distance": ("pair", distance),
+            "lower_bound": ("pair", lower),
+            "agreement": ("pair", agreement),
             "rank": ((), np.int64(rank)),
         },
         attrs={"metric": settings.metric, "items": len(items)},
