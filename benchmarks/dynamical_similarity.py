@@ -165,11 +165,16 @@ def ring() -> list[str]:
     return [*lines, "", *closing()]
 
 
-def closing(draws: int = 3) -> list[str]:
-    """A line whose ends come nearer until it is a ring, moved by the same reversing drive."""
+def closing(draws: int = 8) -> list[str]:
+    """A line whose ends come nearer until it is a ring, moved by the same reversing drive.
+
+    A rank separates what is compared from the rest where the singular values of the delay windows
+    fall: between two equal ones (the harmonics of a ring come in pairs, those of a line one by one)
+    noise decides which mode is kept.
+    """
     cuts = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
-    ranks, pairs = (3, 5, 7), np.array([(0, k) for k in range(len(cuts))])
-    shape, found = [], []
+    ranks, pairs = (3, 5, 7, 9, 12, 15), np.array([(0, k) for k in range(len(cuts))])
+    shape, found, floor, gaps = [], [], [], []
     for seed in range(draws):
         drive = reversing_drive(12, 4000, np.random.default_rng([3, seed]))
         seen = [
@@ -180,25 +185,40 @@ def closing(draws: int = 3) -> list[str]:
         ]
         seen = [components(np.maximum(states, 0)) for states in seen]
         shape.append([procrustes(seen[0], other) for other in seen])
+        full = [fit_delay_dynamics(states, 10, max(ranks), check=False) for states in seen]
+        gaps.append(
+            [[f.singular_values[r - 1] / f.singular_values[r] for r in ranks] for f in full]
+        )
         found.append(
             [
                 dynamical_distances(fits(np.array(seen), 10, rank), pairs=pairs).distance
                 for rank in ranks
             ]
         )
+        ends = np.array([half for k in (0, -1) for half in (seen[k][::2], seen[k][1::2])])
+        floor.append(
+            [
+                dynamical_distances(fits(ends, 10, r), pairs=np.array([(0, 1), (2, 3)])).distance
+                for r in ranks
+            ]
+        )
     lines = [
         "Line closed to a ring, moved by the same reversing drive: distance from the open line,",
-        f"mean of {draws} drives (10 delays), and least and largest ratio of the ring to the line "
-        "that is nearly closed",
-        f"  {'part cut out':20} {'  '.join(f'{cut:>7}' for cut in cuts)}",
-        f"  {'Procrustes':20} {'  '.join(f'{d:7.4f}' for d in np.mean(shape, axis=0))}",
+        f"mean of {draws} drives (10 delays, 15 components). jump: least and largest ratio of the",
+        "ring to the farthest of the lines. halves: largest distance between even and odd trials",
+        "of line or ring. gap: least s_r/s_(r+1) of the singular values of the windows.",
+        f"  {'part cut out':18} {'  '.join(f'{cut:>7}' for cut in cuts)}"
+        f"  {'jump':>11}  {'halves':>7}  {'gap':>4}",
+        f"  {'Procrustes':18} {'  '.join(f'{d:7.4f}' for d in np.mean(shape, axis=0))}",
     ]
     for place, rank in enumerate(ranks):
         values = np.array(found)[:, place]
         row = "  ".join(f"{d:7.5f}" for d in values.mean(axis=0))
-        ratio = values[:, -1] / values[:, -2]
+        ratio = values[:, -1] / values[:, :-1].max(axis=1)
+        halves, gap = np.array(floor)[:, place].max(), np.array(gaps)[..., place].min()
         lines.append(
-            f"  {f'dynamics, rank {rank}':20} {row}  {ratio.min():.1f} to {ratio.max():.1f}"
+            f"  {f'dynamics, rank {rank}':18} {row}  {ratio.min():3.1f} to {ratio.max():4.1f}  "
+            f"{halves:.5f}  {gap:.2f}"
         )
     return lines
 

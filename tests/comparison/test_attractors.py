@@ -134,21 +134,37 @@ def test_modes_of_noise_are_reported():
         assert 5 <= fit_delay_dynamics(one, 10, 25).signal_rank <= 9
 
 
-def test_closing_a_line_to_a_ring_is_seen_when_it_closes():
+@pytest.mark.parametrize("seed", [3, 4])
+def test_closing_a_line_to_a_ring_is_seen_when_it_closes(seed):
     """The same reversing drive moves a bump on a line whose ends come nearer, and on the ring.
 
-    As in the authors' notebook, but several runs instead of one, and few modes: from rank 5 on, how
-    far the ring stands out depends on the drive (see benchmarks/dynamical_similarity.txt).
+    As in the authors' notebook (10 delays, rank 15), but several runs instead of one. In every
+    system the singular values fall most after the fifteenth. A rank between falls cuts through
+    modes of about equal size (the harmonics of a ring come in pairs, those of a line one by one),
+    and the ring need not stand out (ranks 5 to 8 in benchmarks/dynamical_similarity.txt).
     Procrustes grows as the ends come nearer.
     """
-    drive = reversing_drive(12, 3600, np.random.default_rng(3))
+    drive = reversing_drive(12, 3600, np.random.default_rng(seed))
     seen = [
-        ring_trials(12, np.random.default_rng(5), cut=cut, drive=drive, steps=3000, settle=600)
+        ring_trials(
+            12, np.random.default_rng(seed + 2), cut=cut, drive=drive, steps=3000, settle=600
+        )
         for cut in (1.0, 0.6, 0.2, 0.0)
     ]
     seen = [np.maximum(states, 0) for states in seen]
-    fits = [fitted(states, 3) for states in seen]
-    far, near, ring = [dynamical_distance(fits[0], other) for other in fits[1:]]
-    assert ring > 3 * near and ring > 9 * far, (far, near, ring)
+    full = [fit_delay_dynamics(components(states), 10, 15, check=False) for states in seen]
+    gaps = np.array([f.singular_values[1:15] / f.singular_values[2:16] for f in full]).min(axis=0)
+    assert gaps.argmax() == 13 and gaps[13] > 1.5, gaps  # the largest that all share is after 15
+    for matrices, jump in (
+        ([f.matrix for f in full], 2.3),  # the published ratio
+        ([fitted(states, 3) for states in seen], 2.3),
+    ):
+        far, near, ring = [dynamical_distance(matrices[0], other) for other in matrices[1:]]
+        assert ring > jump * max(far, near), (far, near, ring)
+    halves = [
+        dynamical_distance(*(fitted(states[first::2], 15) for first in (0, 1)))
+        for states in (seen[0], seen[-1])
+    ]
+    assert dynamical_distance(full[0].matrix, full[-1].matrix) > 1.5 * max(halves), halves
     shape = [procrustes(components(seen[0]), components(other)) for other in seen[1:]]
-    assert shape == sorted(shape) and shape[1] > 3 * shape[0] and shape[0] > 50 * far, shape
+    assert shape == sorted(shape) and shape[1] > 3 * shape[0], shape
