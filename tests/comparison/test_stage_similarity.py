@@ -144,6 +144,12 @@ def collected(fitted: list[Path], folder: Path, parts: int = 1) -> xr.Dataset:
 def test_the_network_of_the_recording_is_closest(fitted, tmp_path):
     store = collected(fitted, tmp_path)
     assert int(store["rank"]) == 4
+    limits = {}
+    for path in fitted:
+        with open_store(path) as one:
+            limits[f"{one.attrs['kind']} {one.attrs['system']}"] = int(one["signal_rank"][0])
+    assert limits[store.attrs["rank_limited_by"]] == store.attrs["rank_limit"]
+    assert store.attrs["rank_limit"] == min(limits.values())
     same, other = store["to_network"].values[0]
     assert int(store["closest"][0]) == 0
     assert same < 0.25 * other

@@ -304,7 +304,7 @@ def comparison_distances(
     from mesomode.progress import Progress
 
     items = _items(systems)
-    rank = _common_rank(items, systems)
+    rank = _common_rank(items)
     matrices = np.stack([item["matrices"][rank] for item in items])
     pairs = pairs_of(len(items), part, parts)
     progress = Progress(logger, "distances", len(pairs), "pairs")
@@ -366,6 +366,7 @@ def comparison_similarity(
     from mesomode.comparison.signals import classical_scaling
 
     items = _items(systems)
+    limit = _least_signal(items)
     rank, metric = 0, ""
     parts: dict[str, list[np.ndarray]] = {}
     for path in distances:
@@ -435,7 +436,13 @@ def comparison_similarity(
         attrs={
             "systems": [{"kind": k, "name": n, "animal": animal[k, n]} for k, n in names],
             "metric": metric,
+            "rank_limited_by": f"{limit['kind']} {limit['name']}",
+            "rank_limit": limit["signal_rank"],
         },
+    )
+    logger.info(
+        "rank %d, limited by %s %s, %d of whose modes are signal",
+        *(rank, limit["kind"], limit["name"], limit["signal_rank"]),
     )
     for row, (_, name) in enumerate(recordings):
         if networks:
@@ -510,10 +517,15 @@ def _items(paths: list[Path]) -> list[dict[str, Any]]:
     return items
 
 
-def _common_rank(items: list[dict[str, Any]], paths: list[Path]) -> int:
+def _least_signal(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """The whole system with the fewest modes that its halves agree on."""
+    return min((i for i in items if i["copy"] == "whole"), key=lambda i: i["signal_rank"])
+
+
+def _common_rank(items: list[dict[str, Any]]) -> int:
     """The largest rank that is signal in every whole system, or the smallest there is."""
     ranks = sorted(set.intersection(*(set(item["matrices"]) for item in items)))
-    limit = min(items, key=lambda i: i["signal_rank"] if i["copy"] == "whole" else 10**9)
+    limit = _least_signal(items)
     good = [rank for rank in ranks if rank <= limit["signal_rank"]]
     if not good:
         logger.warning(
