@@ -131,8 +131,8 @@ def run_step(function: Callable[..., None], **arguments: Any) -> None:
     Raises
     ------
     MesomodeError
-        Whatever the step raises; disk-full, read-only and permission errors
-        are turned into it.
+        Whatever the step raises; disk-full, read-only and permission errors, and whatever a
+        damaged input store leads to, are turned into it.
     """
     from mesomode.fingerprint import code_digest
 
@@ -169,6 +169,11 @@ def run_step(function: Callable[..., None], **arguments: Any) -> None:
     with _limited_threads(arguments.get("threads")), _clear_disk_errors(outputs):
         try:
             function(**arguments)
+        except MesomodeError:
+            raise
+        except Exception as error:
+            _blame_damaged(inputs, error)
+            raise
         finally:
             progress.stop()
     for label, path in outputs.items():
@@ -177,6 +182,21 @@ def run_step(function: Callable[..., None], **arguments: Any) -> None:
         logger.info("output %s: %s (%.3g MB)", label, path, size_of(path) / 1e6)
     elapsed = time.monotonic() - start
     logger.info("done in %.1f s, peak memory %.0f MB", elapsed, peak_memory() / 1e6)
+
+
+def _blame_damaged(inputs: Mapping[str, Path], error: Exception) -> None:
+    """If a store that a step failed on is damaged, say so instead of what its codec said."""
+    from mesomode.store import is_store, verify_store
+
+    for path in inputs.values():
+        problems = verify_store(path) if is_store(path) else []
+        if problems:
+            raise MesomodeError(
+                "an input is damaged",
+                where=path,
+                why="; ".join(problems),
+                remedy="delete this folder and start snakemake again, which makes it anew",
+            ) from error
 
 
 def digest_of(path: Path) -> str:

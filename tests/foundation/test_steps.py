@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
+import xarray as xr
 from click.testing import CliRunner
 
 from mesomode.cli import app, find_steps, step_command
@@ -18,6 +20,7 @@ from mesomode.errors import DataError, MesomodeError
 from mesomode.files import atomic_file
 from mesomode.settings import Field, SettingsBase
 from mesomode.steps import Input, Output, Provenance, run_step, step
+from mesomode.store import Schema, Variable, open_store, write_store
 
 
 class Settings(SettingsBase):
@@ -197,3 +200,27 @@ def test_every_command_has_help(name: str) -> None:
     result = CliRunner().invoke(app, [name, "--help"])
     assert result.exit_code == 0, result.output
     assert "Usage:" in result.output
+
+
+def test_a_damaged_store_is_named_where_a_step_fails_on_it(tmp_path) -> None:
+    schema = Schema("example", {"value": Variable(("place",), "float64", "1", "some numbers")})
+
+    @step
+    def total(*, store: Input, out: Output) -> None:
+        """Add up."""
+        with open_store(store) as opened:
+            out.write_text(str(float(opened["value"].sum())))
+
+    path = tmp_path / "example.zarr"
+    values = xr.Dataset({"value": ("place", np.random.default_rng(0).random(1000))})
+    write_store(path, values, schema, Provenance("example"))
+    run_step(total, store=path, out=tmp_path / "out")
+    chunk = next(file for file in path.rglob("c/*") if file.is_file())
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    chunk.write_bytes(bytes(content))
+    with pytest.raises(MesomodeError, match="an input is damaged") as caught:
+        run_step(total, store=path, out=tmp_path / "out")
+    message = str(caught.value)
+    for words in (str(path), "array 'value'", "delete this folder"):
+        assert words in message
