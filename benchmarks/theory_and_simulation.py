@@ -2,7 +2,8 @@
 
 Run ``python benchmarks/theory_and_simulation.py``; it takes about 40 minutes of CPU time on two
 processes of one thread, and writes ``theory_and_simulation.txt`` and ``.png`` beside itself.
-``--measured FILE`` keeps what each network gave, so that a run that was stopped goes on.
+``--measured FILE`` keeps what each network gave, so that a run that was stopped goes on. Larger
+networks of one case: ``--cases "power law, g = 3" --sizes 4000 8000 --networks 8 --out FILE``.
 
 Couplings: independent; random modes of equal strengths (flat, PR_D = 1); random modes whose
 strengths fall by a power law, d_a ∝ (a/N + 0.02)^(−1/2) (PR_D = 0.315 at any N). Autonomous at
@@ -267,13 +268,18 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--sizes", type=int, nargs="*", help="numbers of units; all if not given")
     parser.add_argument("--tables-only", action="store_true", help="simulate nothing more")
+    parser.add_argument("--cases", nargs="*", help="names of cases, as in the tables")
+    parser.add_argument("--networks", type=int, help="networks of each case and size")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".txt"))
     arguments = parser.parse_args()
     cases = [Case(s, gain, noise) for gain, noise in REGIMES for s in SPECTRA]
+    if arguments.cases:
+        cases = [case for case in cases if case.name in arguments.cases]
     rows: list[dict[str, Any]] = []
     if arguments.measured and arguments.measured.exists():
         rows = [json.loads(line) for line in arguments.measured.read_text().splitlines()]
     known = {(r["case"], r["units"], r["seed"]) for r in rows}
-    seeds = {n: s for n, s in SEEDS.items() if not arguments.sizes or n in arguments.sizes}
+    seeds = {n: arguments.networks or SEEDS.get(n, 4) for n in arguments.sizes or SEEDS}
     todo = [j for j in jobs(cases, seeds) if (j[0].name, *j[1:]) not in known]
     if arguments.tables_only:
         todo = []
@@ -295,7 +301,7 @@ def main() -> None:
         for gain, (burn_in, duration) in TIMES.items()
     )
     largest = {
-        name: max(row["step_error"] for row in rows if ("σ" in row["case"]) == driven)
+        name: max((row["step_error"] for row in rows if ("σ" in row["case"]) == driven), default=0)
         for name, driven in (("autonomous", False), ("driven, of the path", True))
     }
     head = [
@@ -310,9 +316,8 @@ def main() -> None:
     ]
     text = "\n".join([*head, "", *tables(cases, rows)]) + "\n"
     print(text)
-    here = Path(__file__)
-    here.with_suffix(".txt").write_text(text)
-    draw(cases, rows, here.with_suffix(".png"))
+    arguments.out.write_text(text)
+    draw(cases, rows, arguments.out.with_suffix(".png"))
 
 
 def _one_thread() -> None:
