@@ -138,10 +138,6 @@ class Violation:
             said += (
                 f"{behind} describes even its training part no better {figures}: it is too stiff"
             )
-        edge = at_the_edge(self.behind)
-        if edge:
-            folds = counted(len(self.behind.chosen), "fold")
-            said += f"; its {edge[0]} lies at the edge of what was tried in {edge[1]} of {folds}"
         return said
 
 
@@ -206,4 +202,15 @@ def explanation(models: Sequence[CrossValidated], facts: Facts | None = None) ->
         lines = [f"Expected ({order}), but " + "; ".join(str(one) for one in found) + "."]
     elif sum(map(bool, names)) > 1:
         lines = [f"All models are in the expected order ({order})."]
+    edges = [(model, at_the_edge(model)) for model in models]
+    said = [
+        f"{model_name(model.name)} ({edge[0]}, {edge[1]} of {counted(len(model.chosen), 'fold')})"
+        for model, edge in edges
+        if edge
+    ]
+    if said:
+        lines.append(
+            f"Chosen at the edge of what was tried: {', '.join(said)}; a wider smoothing_grid or "
+            "bandwidth_grid (section connectome) may do better."
+        )
     return lines + ([f"Data: {facts}"] if facts is not None else [])
