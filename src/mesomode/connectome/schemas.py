@@ -80,6 +80,36 @@ SCHEMA = Schema(
     },
 )
 
+EIGENMODES_SCHEMA = Schema(
+    "connectome_eigenmodes",
+    {
+        f"{side}_{name}": Variable(
+            dims,
+            dtype,
+            "1",
+            meaning + ("; absent: the grid is that of the sources" if side == "target" else ""),
+            optional=side == "target" and name != "voxel",
+        )
+        for side in ("source", "target")
+        for name, dims, dtype, meaning in (
+            ("voxel", (side, "axis"), "int32", "index [ap, dv, ml]"),
+            ("component", (side,), "int32", "connected component of the grid"),
+            (
+                "eigenvalue",
+                (f"{side}_mode",),
+                "float64",
+                "eigenvalues of -L, L the second differences, in 1 / voxel^2, by component",
+            ),
+            (
+                "eigenvector",
+                (side, f"{side}_mode"),
+                "float64",
+                "Q in -L = Q diag(eigenvalue) Q^T, orthonormal columns",
+            ),
+        )
+    },
+)
+
 TRUTH_SCHEMA = Schema(
     "connectome_truth",
     {

@@ -114,6 +114,7 @@ def connectome_model(
     model: str,
     atlas: Input,
     tracing: Input,
+    eigenmodes: Input | None = None,
     out: Output,
     settings: Settings,
     seed: int,
@@ -131,6 +132,8 @@ def connectome_model(
         Which one.
     atlas, tracing : Path
         ``atlas.zarr`` and ``tracing.zarr``.
+    eigenmodes : Path, optional
+        ``connectome/eigenmodes.zarr``, for the linear model; computed if not given.
     out : Path
         ``connectome/<model>.zarr``.
 
@@ -147,7 +150,7 @@ def connectome_model(
     from mesomode.connectome.truth import region_means
 
     limit_threads(threads)
-    grid, data, inherited = read(atlas, tracing, settings)
+    grid, data, inherited = read(atlas, tracing, settings, eigenmodes)
     weights = experiment_weights(data.injection, settings.experiment_weight)
     parameters = chosen_parameters(model, settings.resolved())
     logger.info("model %s: %s", model, parameters or "no parameters")
