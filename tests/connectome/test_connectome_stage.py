@@ -11,6 +11,8 @@ from mesomode.atlas.stage import SCHEMA as ATLAS
 from mesomode.connectome import stage as connectome_stage
 from mesomode.connectome.factored import FactoredWeights
 from mesomode.connectome.laplacian import graph_laplacian
+from mesomode.connectome.linear import LinearConnectome
+from mesomode.connectome.models import experiment_weights
 from mesomode.connectome.objective import Objective
 from mesomode.connectome.schemas import (
     COVERAGE_SCHEMA,
@@ -21,6 +23,7 @@ from mesomode.connectome.schemas import (
     SCHEMA,
     TRUTH_SCHEMA,
 )
+from mesomode.connectome.scores import relative_error
 from mesomode.connectome.settings import Settings
 from mesomode.connectome.spectral import SpectralBasis
 from mesomode.connectome.stage import connectome_model, connectome_voxel
@@ -35,6 +38,7 @@ from mesomode.connectome.stage_validation import (
 )
 from mesomode.connectome.stage_weights import open_weights
 from mesomode.errors import DataError
+from mesomode.report.summary import connectome_rows
 from mesomode.steps import Provenance, run_step
 from mesomode.store import open_store, verify_store, write_store
 from mesomode.tracing.stage import SCHEMA as TRACING
@@ -305,7 +309,6 @@ def test_every_experiment_is_tested_once_and_alike_for_all_models(folds):
 def test_a_fold_is_the_fit_without_it(inputs, folds):
     """Slow twin: the regional model fitted by hand to the training experiments."""
     from mesomode.connectome import RegionalConnectome
-    from mesomode.connectome.scores import relative_error
 
     with open_store(folds["regional", 1], FOLD_SCHEMA) as found:
         found.load()
@@ -391,6 +394,36 @@ def test_the_linear_model_may_choose_lambda_for_the_voxel_model(inputs, tmp_path
     assert not np.allclose(linear["inner_test_error"], own["inner_test_error"], rtol=1e-6)
     assert chosen_by_it["chosen"] == own["chosen"]
     assert_allclose(chosen_by_it["prediction"], own["prediction"], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("scheme", ["equal", "inverse_injection"])
+def test_each_experiment_is_predicted_from_all_others(inputs, tmp_path, scheme):
+    """Slow twin: the linear model fitted anew without each of them."""
+    found = fitted(
+        connectome_model, inputs[0], tmp_path / "linear.zarr", "linear",
+        smoothing=0.1, tolerance=1e-9, experiment_weight=scheme,
+    )  # fmt: skip
+    paths = (inputs[0] / name for name in ("atlas.zarr", "tracing.zarr"))
+    grid, data, _ = read(*paths, Settings())
+    weights = experiment_weights(data.injection, scheme)
+    prediction = np.empty_like(data.projection)
+    for left_out in range(data.count):
+        others = np.arange(data.count) != left_out
+        x, y, omega = (values.T for values in data.select(others))
+        alone = LinearConnectome(0.1, 1e-9).fit(
+            x, y, omega,
+            experiment_weight=None if weights is None else weights[others],
+            **grid.keywords("linear"),
+        )  # fmt: skip
+        prediction[:, left_out] = alone.predict(data.injection[:, [left_out]].T)[0]
+    expected = relative_error(prediction, data.projection, data.observed, axis=0)
+    assert_allclose(found["left_out_experiment_error"], expected, rtol=1e-3)
+    assert (found["left_out_experiment_error"] > found["experiment_error"]).all()
+    for name, (_, value) in data.errors(prediction).items():
+        assert_allclose(found[f"left_out_{name}"], value, rtol=1e-3)
+    shown = {row.quantity: row.value for row in connectome_rows(found, "linear")}
+    value = shown["MSE_rel of each from all others, voxels"]
+    assert value == float(found["left_out_voxel_error"])
 
 
 def decomposed(folder, out, **settings):

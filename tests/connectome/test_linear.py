@@ -389,6 +389,16 @@ def test_leave_one_out_equals_refits(complete):
         assert_allclose(result[2, :, left_out], expected, atol=1e-9)
 
 
+def test_leave_one_out_is_unknown_where_nothing_else_was_observed():
+    problem = random_problem(22, experiments=2)
+    observed = problem.observed.copy()
+    observed[:, 1] = False
+    first, second = leave_one_out(prepare(problem._replace(observed=observed)), [1.0])[0].T
+    assert np.isnan(first).all()
+    only = prepare(problem._replace(observed=observed)).subset([True, False]).solve(1.0)
+    assert_allclose(second, only.fitted[:, 1], atol=1e-9)
+
+
 def test_leave_one_out_of_the_only_experiment_in_a_component():
     problem = pieces(4, 5)
     basis = SpectralBasis.of(problem.source_laplacian)

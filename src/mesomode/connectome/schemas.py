@@ -60,6 +60,14 @@ SCHEMA = Schema(
         "experiment_error": _grid(
             ("experiment",), "float64", f"{MSE} of the fit to all experiments, by experiment"
         ),
+        "left_out_experiment_error": _grid(
+            ("experiment",),
+            "float64",
+            "MSE_rel of each experiment predicted from all others, linear model, the same lambda; "
+            "NaN: nothing else was observed",
+        ),
+        "left_out_voxel_error": _scalar("MSE_rel of these predictions, all experiments"),
+        "left_out_regional_error": _scalar("the same, summed over the voxels of each region first"),
         "voxel_error": _scalar(f"{MSE} of the fit to all experiments"),
         "regional_error": _scalar("the same, summed over the voxels of each region first"),
         "objective": _scalar("objective of the regression at W"),

@@ -18,6 +18,8 @@ from mesomode.store import write_store
 if TYPE_CHECKING:
     import xarray as xr
 
+    from mesomode.connectome.experiments import Array, Experiments
+    from mesomode.connectome.linear_fit import LinearFit
     from mesomode.connectome.low_rank_problem import Terms
     from mesomode.connectome.newton import FitState
     from mesomode.connectome.spline import SplineFit
@@ -182,7 +184,24 @@ def connectome_model(
         "experiment_error": data.experiment_errors(prediction),
         **data.errors(prediction),
     }
+    if model == "linear" and data.count > 1:
+        variables |= _left_out(fitted.fit_, data, weights, settings.tolerance)
     _write(out, model, variables, inherited, provenance, **parameters)
+
+
+def _left_out(
+    fit: LinearFit, data: Experiments, weights: Array | None, tolerance: float
+) -> dict[str, Any]:
+    """Errors of each experiment predicted from the linear fit to all others, as variables."""
+    import numpy as np
+
+    from mesomode.connectome.linear_validation import leave_one_out
+
+    logger.info("predicting each of %d experiments from the others", data.count)
+    root = 1.0 if weights is None else np.sqrt(weights)  # the problem is of X and Y times this
+    prediction = leave_one_out(fit.problem, [fit.smoothness], tolerance)[0] / root
+    errors = {"experiment_error": data.experiment_errors(prediction), **data.errors(prediction)}
+    return {f"left_out_{name}": variable for name, variable in errors.items()}
 
 
 def _particulars(fitted: Any) -> dict[str, Any]:
