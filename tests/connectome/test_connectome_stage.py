@@ -11,24 +11,34 @@ from mesomode.atlas.stage import SCHEMA as ATLAS
 from mesomode.connectome import stage as connectome_stage
 from mesomode.connectome.factored import FactoredWeights
 from mesomode.connectome.laplacian import graph_laplacian
+from mesomode.connectome.linear import LinearConnectome
+from mesomode.connectome.models import experiment_weights
 from mesomode.connectome.objective import Objective
 from mesomode.connectome.schemas import (
+    COVERAGE_SCHEMA,
     CROSS_VALIDATION_SCHEMA,
+    EIGENMODES_SCHEMA,
     FOLD_SCHEMA,
     RANKS_SCHEMA,
     SCHEMA,
     TRUTH_SCHEMA,
 )
+from mesomode.connectome.scores import relative_error
 from mesomode.connectome.settings import Settings
+from mesomode.connectome.spectral import SpectralBasis
 from mesomode.connectome.stage import connectome_model, connectome_voxel
+from mesomode.connectome.stage_data import read
+from mesomode.connectome.stage_eigenmodes import connectome_eigenmodes
 from mesomode.connectome.stage_reference import connectome_file, connectome_truth
 from mesomode.connectome.stage_validation import (
+    connectome_coverage,
     connectome_cross_validation,
     connectome_fold,
     connectome_ranks,
 )
 from mesomode.connectome.stage_weights import open_weights
 from mesomode.errors import DataError
+from mesomode.report.summary import connectome_rows
 from mesomode.steps import Provenance, run_step
 from mesomode.store import open_store, verify_store, write_store
 from mesomode.tracing.stage import SCHEMA as TRACING
@@ -299,7 +309,6 @@ def test_every_experiment_is_tested_once_and_alike_for_all_models(folds):
 def test_a_fold_is_the_fit_without_it(inputs, folds):
     """Slow twin: the regional model fitted by hand to the training experiments."""
     from mesomode.connectome import RegionalConnectome
-    from mesomode.connectome.scores import relative_error
 
     with open_store(folds["regional", 1], FOLD_SCHEMA) as found:
         found.load()
@@ -385,6 +394,124 @@ def test_the_linear_model_may_choose_lambda_for_the_voxel_model(inputs, tmp_path
     assert not np.allclose(linear["inner_test_error"], own["inner_test_error"], rtol=1e-6)
     assert chosen_by_it["chosen"] == own["chosen"]
     assert_allclose(chosen_by_it["prediction"], own["prediction"], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("scheme", ["equal", "inverse_injection"])
+def test_each_experiment_is_predicted_from_all_others(inputs, tmp_path, scheme):
+    """Slow twin: the linear model fitted anew without each of them."""
+    found = fitted(
+        connectome_model, inputs[0], tmp_path / "linear.zarr", "linear",
+        smoothing=0.1, tolerance=1e-9, experiment_weight=scheme,
+    )  # fmt: skip
+    paths = (inputs[0] / name for name in ("atlas.zarr", "tracing.zarr"))
+    grid, data, _ = read(*paths, Settings())
+    weights = experiment_weights(data.injection, scheme)
+    prediction = np.empty_like(data.projection)
+    for left_out in range(data.count):
+        others = np.arange(data.count) != left_out
+        x, y, omega = (values.T for values in data.select(others))
+        alone = LinearConnectome(0.1, 1e-9).fit(
+            x, y, omega,
+            experiment_weight=None if weights is None else weights[others],
+            **grid.keywords("linear"),
+        )  # fmt: skip
+        prediction[:, left_out] = alone.predict(data.injection[:, [left_out]].T)[0]
+    expected = relative_error(prediction, data.projection, data.observed, axis=0)
+    assert_allclose(found["left_out_experiment_error"], expected, rtol=1e-3)
+    assert (found["left_out_experiment_error"] > found["experiment_error"]).all()
+    for name, (_, value) in data.errors(prediction).items():
+        assert_allclose(found[f"left_out_{name}"], value, rtol=1e-3)
+    shown = {row.quantity: row.value for row in connectome_rows(found, "linear")}
+    value = shown["MSE_rel of each from all others, voxels"]
+    assert value == float(found["left_out_voxel_error"])
+
+
+def decomposed(folder, out, **settings):
+    run_step(
+        connectome_eigenmodes,
+        atlas=folder / "atlas.zarr",
+        out=out,
+        settings=Settings(**settings),
+        threads=1,
+    )
+    assert verify_store(out) == []
+    return out
+
+
+LINEAR_FITS = {
+    "model": (connectome_model, {"model": "linear"}, {}, SCHEMA),
+    "fold": (connectome_fold, {"model": "linear", "fold": 1}, {}, FOLD_SCHEMA),
+    "search": (
+        connectome_fold, {"model": "voxel", "fold": 1}, {"search_with": "linear"}, FOLD_SCHEMA
+    ),
+    "coverage": (connectome_coverage, {}, {"bootstrap": 3}, COVERAGE_SCHEMA),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("boundaries", ["none", "regional"])
+@pytest.mark.parametrize("name", LINEAR_FITS)
+def test_stored_eigenmodes_change_no_number(inputs, tmp_path, monkeypatch, name, boundaries):
+    step, arguments, keys, schema = LINEAR_FITS[name]
+    settings = {
+        "boundaries": boundaries, "smoothing": 0.1, "smoothing_grid": (1e-3, 10.0),
+        "outer_folds": 3, "inner_folds": 2, **keys,
+    }  # fmt: skip
+    made = decomposed(inputs[0], tmp_path / "eigenmodes.zarr", boundaries=boundaries)
+    found = []
+    for eigenmodes in (None, made):
+        if eigenmodes is not None:
+            monkeypatch.setattr(SpectralBasis, "of", None)  # nothing is computed again
+        run_step(
+            step,
+            **arguments,
+            atlas=inputs[0] / "atlas.zarr",
+            tracing=inputs[0] / "tracing.zarr",
+            eigenmodes=eigenmodes,
+            out=tmp_path / "out.zarr",
+            settings=Settings(**settings),
+            seed=1,
+            threads=1,
+        )
+        with open_store(tmp_path / "out.zarr", schema) as store:
+            found.append(store.load())
+    computed, read = found
+    assert set(computed.variables) == set(read.variables)
+    for variable in computed.variables:
+        assert_array_equal(computed[variable], read[variable], err_msg=str(variable))
+
+
+def test_eigenmodes_of_equal_grids_are_stored_once(inputs, tmp_path):
+    """Targets on both sides are another grid; those of one side are the sources."""
+    with open_store(inputs[0] / "atlas.zarr") as atlas:
+        both = atlas.load()
+    one = both.isel(target=slice(0, both.sizes["source"]))
+    one.attrs.pop("mesomode")
+    write_store(tmp_path / "atlas.zarr", one, ATLAS, Provenance(step="test"))
+    names = {}
+    for where, folder in (("both", inputs[0]), ("one", tmp_path)):
+        made = decomposed(folder, tmp_path / f"{where}.zarr")
+        with open_store(made, EIGENMODES_SCHEMA) as found:
+            names[where] = {n for n in found.variables if str(n).startswith("target")}
+            laplacian = graph_laplacian(found["source_voxel"].values).toarray()
+            vectors = found["source_eigenvector"].values
+            assert_allclose(vectors.T @ vectors, np.eye(len(vectors)), atol=1e-13)
+            assert_allclose(
+                -(vectors * found["source_eigenvalue"].values) @ vectors.T, laplacian, atol=1e-12
+            )
+    assert names["one"] == {"target_voxel"}
+    assert names["both"] == {str(n) for n in EIGENMODES_SCHEMA.variables if n.startswith("target")}
+    for made, folder, settings in (
+        ("one", inputs[0], {}),
+        ("both", tmp_path, {}),
+        ("both", inputs[0], {"boundaries": "regional"}),
+    ):
+        with pytest.raises(DataError, match="not those of the"):
+            read(
+                folder / "atlas.zarr",
+                inputs[0] / "tracing.zarr",
+                Settings(**settings),
+                tmp_path / f"{made}.zarr",
+            )
 
 
 def test_a_fold_that_does_not_exist(inputs, tmp_path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from mesomode.connectome import representer
@@ -89,6 +89,19 @@ def test_eigenmodes():
     assert_allclose(basis.to_modes(values), vectors.T @ values, atol=1e-14)
     assert_allclose(basis.from_modes(values), vectors @ values, atol=1e-14)
     assert_allclose(basis.mode_values([4, 0, 4]), vectors.T[:, [4, 0, 4]], atol=0)
+
+
+def test_a_basis_is_made_again_from_its_arrays():
+    for laplacian in (pieces().source_laplacian, random_problem(3).source_laplacian):
+        basis = SpectralBasis.of(laplacian)
+        again = SpectralBasis.of_arrays(basis.labels, basis.eigenvalues, basis.eigenvectors)
+        assert len(again.components) == len(basis.components)
+        for one, other in zip(again.components, basis.components, strict=True):
+            assert_array_equal(one.voxels, other.voxels)
+            assert_array_equal(one.eigenvalues, other.eigenvalues)
+            assert_array_equal(one.eigenvectors, other.eigenvectors)
+    with pytest.raises(DataError, match="as many modes as voxels"):
+        SpectralBasis.of_arrays(basis.labels, basis.eigenvalues, basis.eigenvectors[:, 1:])
 
 
 def test_eigenvalues_of_a_line_are_known():
@@ -374,6 +387,16 @@ def test_leave_one_out_equals_refits(complete):
             assert_allclose(result[number, :, left_out], expected, atol=1e-9)
         expected = prepare(problem).subset(train).solve(np.inf).fitted[:, left_out]
         assert_allclose(result[2, :, left_out], expected, atol=1e-9)
+
+
+def test_leave_one_out_is_unknown_where_nothing_else_was_observed():
+    problem = random_problem(22, experiments=2)
+    observed = problem.observed.copy()
+    observed[:, 1] = False
+    first, second = leave_one_out(prepare(problem._replace(observed=observed)), [1.0])[0].T
+    assert np.isnan(first).all()
+    only = prepare(problem._replace(observed=observed)).subset([True, False]).solve(1.0)
+    assert_allclose(second, only.fitted[:, 1], atol=1e-9)
 
 
 def test_leave_one_out_of_the_only_experiment_in_a_component():

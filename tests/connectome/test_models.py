@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from mesomode.connectome.experiments import Experiments, Groups
+from mesomode.connectome.grid import Grid
 from mesomode.connectome.models import (
-    Grid,
     candidates,
     chosen_parameters,
     estimator,

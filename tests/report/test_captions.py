@@ -75,7 +75,10 @@ def test_captions_render(caption, configuration):
         (
             "cross_validation",
             "default",
-            ["3 outer and 3 inner", "λ of", "; rank 20 of the low-rank", "800 µm;", "0.001"],
+            [
+                *("3 outer and 3 inner", "λ of", "; rank 20 of the low-rank", "800 µm;", "0.001"),
+                *("Large open markers", "λ = 300 for all"),
+            ],
         ),
         ("projection", "allen", ["other hemisphere", "λ = 30000"]),
         ("projection", "file", ["the voxel [80, 12, 75] [ap, dv, ml]"]),

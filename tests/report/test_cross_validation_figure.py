@@ -50,6 +50,19 @@ def test_all_that_the_store_holds_is_drawn():
     assert sorted(drawn[0].get_ydata()) == list(drawn[0].get_ydata())
 
 
+def test_predictions_from_all_others_are_drawn_in_the_same_order():
+    models = models_of()
+    left_out = np.linspace(0.5, 0.1, 12)
+    left_out[3] = np.nan
+    figure = draw_cross_validation(models, None, left_out)
+    check(figure)
+    each = titled(figure, "Each experiment")
+    (rings,) = [line for line in each.lines if line.get_label() == "linear, from all others"]
+    order = np.argsort(models[0].experiment_error, kind="stable")
+    np.testing.assert_array_equal(rings.get_ydata(), 100 * left_out[order])
+    assert rings.get_markerfacecolor() == "none"
+
+
 def test_curves_end_at_the_last_candidate_and_mark_what_was_chosen():
     models = models_of()
     figure = draw_cross_validation(models)

@@ -224,7 +224,8 @@ INPUTS = {
     "fit": {"tracing": "tracing", "models": MODELS},
     "truth": {"atlas": "atlas", "truth": "truth", "models": MODELS},
     "cross_validation": {
-        name: name for name in ("atlas", "tracing", "coverage", "cross_validation")
+        **{name: name for name in ("atlas", "tracing", "coverage", "cross_validation")},
+        "linear": [],
     },
     "ranks": {"ranks": "ranks"},
     "projection": {"atlas": "atlas", "models": ["voxel", "truth"], "flatmap": []},

@@ -76,8 +76,27 @@ def test_a_ready_environment_is_not_made_again(plans):
 
 def test_own_connectome_replaces_the_fits(plans):
     assert "connectome_file" in plans["file"]
-    assert not (FITS | TRUTH) & plans["file"]
+    assert not (FITS | TRUTH | {"connectome_eigenmodes"}) & plans["file"]
     assert {"network", "dynamics", "comparison"} <= plans["file"]
+
+
+def test_linear_fits_alone_wait_for_the_eigenmodes(unrun):
+    readers = {}
+    for name, models, search in (
+        ("linear", ["voxel", "linear"], "model"),
+        ("search", ["voxel"], "linear"),
+        ("none", ["voxel", "kernel"], "model"),
+    ):
+        changes = {"connectome": {"models": models, "search_with": search}}
+        ((status, output),) = try_configurations(unrun, [changes])
+        assert status == 0, output[-4000:]
+        readers[name] = set(
+            re.findall(r"connectome/([\w/]+)\.zarr; Input files.*/eigenmodes\.zarr", output)
+        )
+    folds = {f"folds/linear_{fold}" for fold in range(3)}
+    assert readers["linear"] == {"coverage", "linear", *folds}
+    assert readers["search"] == {"coverage", *(f"folds/voxel_{fold}" for fold in range(3))}
+    assert readers["none"] == {"coverage"}
 
 
 def test_further_connectomes_are_set_beside_that_of_the_run(plans):

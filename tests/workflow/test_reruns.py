@@ -152,6 +152,9 @@ def test_keys_of_the_connectome_rerun_the_models_that_depend_on_them(sweep, grap
     assert sweep["connectome.bandwidth"] == others | errors
     assert sweep["connectome.smoothing_grid"] == sweep["connectome.inner_folds"] == errors
     assert sweep["connectome.bootstrap"] == maps
+    modes = {"connectome_eigenmodes"}
+    assert not modes & (voxel | errors | maps), "the eigenmodes depend on the grids alone"
+    assert sweep["connectome.boundaries"] == voxel | errors | maps | modes
     assert sweep["connectome.rank"] == {SAVED}, "there is no low-rank model in this run"
     assert "network" not in others | errors | maps
 
@@ -185,7 +188,7 @@ def test_sections_rerun_what_a_reader_expects(sweep, graph):
     assert of("access") == set()
     assert of("fetch") == set(), "nothing is fetched for the phantom"
     assert {"atlas", "tracing", *fits} <= of("atlas")
-    assert not {"atlas", "recordings"} & of("tracing")
+    assert not {"atlas", "recordings", "connectome_eigenmodes"} & of("tracing")
     assert not fits & of("network")
     assert not {"network", *fits} & of("dynamics")
     assert not {"network", "dynamics", *fits} & of("recordings")
@@ -333,6 +336,14 @@ def test_editing_a_stage_reruns_it_and_what_follows(changed, graph, uses, stage)
     file = package(changed) / stage / "stage.py"
     planned = edited(changed, {file: file.read_text() + "\n_MARK = 1\n"})
     assert planned == with_code(graph, uses, stage) != set()
+
+
+def test_editing_the_eigenmodes_reruns_the_linear_fits(changed, graph):
+    file = package(changed) / "connectome/stage_eigenmodes.py"
+    planned = edited(changed, {file: file.read_text() + "\n_MARK = 1\n"})
+    assert planned == descendants(graph, {"connectome_eigenmodes"})
+    assert "connectome_coverage" in planned
+    assert not {"connectome_voxel", "connectome_model", "network"} & planned, "none is linear here"
 
 
 def test_editing_a_figure_reruns_those_of_its_door(changed):

@@ -10,6 +10,9 @@ CONNECTOME = "file" if OWN else config["network"]["connectome"]
 # the sweep over ranks sets the low-rank model beside the voxel model
 RANKS = config["connectome"]["rank_sweep"] if {"voxel", "low_rank"} <= set(CONNECTOMES) else []
 FOLDS = range(config["connectome"]["outer_folds"] if CONNECTOMES else 0)
+# models whose folds fit without W >= 0, be it only to choose lambda, in these modes of the grids
+LINEAR = ["linear", *(["voxel"] if config["connectome"]["search_with"] == "linear" else [])]
+EIGENMODES = f"{RUN}/connectome/eigenmodes.zarr"
 
 TARGETS += expand(f"{RUN}/connectome/{{model}}.zarr", model=CONNECTOMES or [CONNECTOME])
 if CONNECTOMES:
@@ -25,6 +28,31 @@ if FOLDS:
 wildcard_constraints:
     model="|".join(["voxel", "linear", "low_rank", "regional", "kernel", "distance"]),
     fold=r"\d+",
+
+
+rule connectome_eigenmodes:
+    input:
+        atlas=f"{RUN}/atlas.zarr",
+    output:
+        store=directory(EIGENMODES),
+    log:
+        f"{RUN}/logs/connectome_eigenmodes.log",
+    benchmark:
+        f"{RUN}/benchmarks/connectome_eigenmodes.tsv"
+    threads: 1
+    resources:
+        mem_mb=megabytes(800, per_pair=60),
+        runtime=minutes(60),
+    params:
+        settings=PLAN.settings("connectome", "boundaries"),
+        code=PLAN.code("connectome.stage_eigenmodes"),
+    message:
+        "Decomposing the Laplacians of the voxel grids"
+    conda:
+        "../../envs/core.yaml"
+    shell:
+        "mesomode connectome-eigenmodes --atlas {input.atlas} --out {output.store}"
+        " --settings {params.settings:q} --threads {threads} --log {log}"
 
 
 rule connectome_voxel:
@@ -58,6 +86,7 @@ rule connectome_model:
     input:
         atlas=f"{RUN}/atlas.zarr",
         tracing=f"{RUN}/tracing.zarr",
+        eigenmodes=lambda wildcards: [EIGENMODES] if wildcards.model == "linear" else [],
     output:
         store=directory(f"{RUN}/connectome/{{model}}.zarr"),
     log:
@@ -80,7 +109,9 @@ rule connectome_model:
         "../../envs/core.yaml"
     shell:
         "mesomode connectome-model --model {wildcards.model} --atlas {input.atlas}"
-        " --tracing {input.tracing} --out {output.store} --settings {params.settings:q}"
+        " --tracing {input.tracing}"
+        " $(for store in {input.eigenmodes}; do echo --eigenmodes $store; done)"
+        " --out {output.store} --settings {params.settings:q}"
         " --seed {params.seed} --threads {threads} --log {log}"
 
 
@@ -88,6 +119,7 @@ rule connectome_fold:
     input:
         atlas=f"{RUN}/atlas.zarr",
         tracing=f"{RUN}/tracing.zarr",
+        eigenmodes=lambda wildcards: [EIGENMODES] if wildcards.model in LINEAR else [],
     output:
         store=directory(f"{RUN}/connectome/folds/{{model}}_{{fold}}.zarr"),
     log:
@@ -110,7 +142,9 @@ rule connectome_fold:
         "../../envs/core.yaml"
     shell:
         "mesomode connectome-fold --model {wildcards.model} --fold {wildcards.fold}"
-        " --atlas {input.atlas} --tracing {input.tracing} --out {output.store}"
+        " --atlas {input.atlas} --tracing {input.tracing}"
+        " $(for store in {input.eigenmodes}; do echo --eigenmodes $store; done)"
+        " --out {output.store}"
         " --settings {params.settings:q} --seed {params.seed} --threads {threads} --log {log}"
 
 
@@ -174,6 +208,7 @@ rule connectome_coverage:
     input:
         atlas=f"{RUN}/atlas.zarr",
         tracing=f"{RUN}/tracing.zarr",
+        eigenmodes=EIGENMODES,
     output:
         store=directory(f"{RUN}/connectome/coverage.zarr"),
     log:
@@ -194,6 +229,7 @@ rule connectome_coverage:
         "../../envs/core.yaml"
     shell:
         "mesomode connectome-coverage --atlas {input.atlas} --tracing {input.tracing}"
+        " --eigenmodes {input.eigenmodes}"
         " --out {output.store} --settings {params.settings:q} --seed {params.seed}"
         " --threads {threads} --log {log}"
 

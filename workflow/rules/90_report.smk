@@ -11,6 +11,8 @@ MODELS = CONNECTOMES or [CONNECTOME]
 SHOWN = [model for model in ["voxel", *CONNECTOMES] if model in CONNECTOMES][:1]
 FLATMAP = [config["report"]["flatmap"]] if config["report"]["flatmap"] else []
 TRUTH = ["truth"] if CONNECTOMES and PLAN.source == "phantom" else []
+# the model of which each experiment is predicted from all others
+LINEAR_MODEL = ["linear"] if "linear" in CONNECTOMES else []
 VALIDATION = ["cross_validation"] if CONNECTOMES and FOLDS else []
 if CONNECTOMES:
     FIGURES += ["connectome", "fit", "projection", "residual", "informed"]
@@ -238,6 +240,7 @@ rule figure_cross_validation:
         tracing=f"{RUN}/tracing.zarr",
         coverage=f"{RUN}/connectome/coverage.zarr",
         cross_validation=f"{RUN}/connectome/cross_validation.zarr",
+        linear=expand(f"{RUN}/connectome/{{model}}.zarr", model=LINEAR_MODEL),
     output:
         png=report(
             f"{RUN}/figures/cross_validation.png",
@@ -264,6 +267,7 @@ rule figure_cross_validation:
     shell:
         "mesomode figure-cross-validation --atlas {input.atlas} --tracing {input.tracing}"
         " --coverage {input.coverage} --cross-validation {input.cross_validation}"
+        " $(for store in {input.linear}; do echo --linear $store; done)"
         " --png {output.png} --svg {output.svg}"
         " --settings {params.settings:q} --log {log}"
 

@@ -87,6 +87,7 @@ def leave_one_out(problem: LinearProblem, smoothness: Smoothness, tolerance: flo
     Returns
     -------
     ndarray (smoothness, target, experiment)
+        NaN for an experiment without which nothing was observed.
 
     Raises
     ------
@@ -120,7 +121,11 @@ def leave_one_out(problem: LinearProblem, smoothness: Smoothness, tolerance: flo
         refit[:] = True
     for left_out in np.flatnonzero(refit):
         test = np.arange(count) == left_out
-        result[:, :, test] = held_out_predictions(problem, test, values, tolerance=tolerance)
+        if problem.observed[:, ~test].any():
+            predicted = held_out_predictions(problem, test, values, tolerance=tolerance)
+        else:
+            predicted = np.full((len(values), len(result[0]), 1), np.nan)
+        result[:, :, test] = predicted
     return result
 
 

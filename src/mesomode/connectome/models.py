@@ -3,70 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mesomode.connectome.laplacian import graph_laplacian
-
 if TYPE_CHECKING:
-    import scipy.sparse as sparse
-
     from mesomode.connectome.cross_validation import Path
     from mesomode.connectome.experiments import Experiments
-    from mesomode.connectome.spectral import SpectralBasis
+    from mesomode.connectome.grid import Grid
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Candidate = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Voxels of sources and targets, and what the models need to know of them.
-
-    Attributes
-    ----------
-    source_voxel, target_voxel : (voxel, 3) int
-        Indices [ap, dv, ml].
-    source_region, target_region : (voxel,) int
-        Number of the region, and for targets of the hemisphere with it.
-    resolution : float
-        Edge of a voxel, um.
-    cut : bool
-        Whether the Laplacians have no edges between regions.
-    """
-
-    source_voxel: npt.NDArray[np.integer]
-    target_voxel: npt.NDArray[np.integer]
-    source_region: npt.NDArray[np.integer]
-    target_region: npt.NDArray[np.integer]
-    resolution: float
-    cut: bool = False
-
-    @cached_property
-    def laplacians(self) -> tuple[sparse.csr_array, sparse.csr_array]:
-        """L_x and L_y."""
-        return (
-            graph_laplacian(self.source_voxel, self.source_region if self.cut else None),
-            graph_laplacian(self.target_voxel, self.target_region if self.cut else None),
-        )
-
-    def keywords(self, model: str) -> dict[str, Any]:
-        """Keywords of the model's ``fit``."""
-        if model in ("voxel", "linear", "low_rank"):
-            source, target = self.laplacians
-            return {"source_laplacian": source, "target_laplacian": target}
-        if model == "regional":
-            return {"source_region": self.source_region, "target_region": self.target_region}
-        position = {"source_position": self.resolution * (self.source_voxel + 0.5)}
-        if model == "kernel":
-            return position | {"source_region": self.source_region}
-        return position | {"target_position": self.resolution * (self.target_voxel + 0.5)}
 
 
 def experiment_weights(injection: Array, scheme: str) -> Array | None:
@@ -209,7 +159,7 @@ def _linear_path(data: Experiments, grid: Grid, weights: Array | None, tolerance
     """As :func:`prediction_path`; the eigenmodes serve all folds and all lambda."""
     from mesomode.connectome.linear_problem import LinearProblem
 
-    problem = LinearProblem(data.injection, data.projection, data.observed, *grid_bases(grid))
+    problem = LinearProblem(data.injection, data.projection, data.observed, *grid.bases)
     if weights is not None:
         problem = problem.weighted(weights)
 
@@ -244,13 +194,3 @@ def _voxel_path(
             yield fit.weights @ data.injection
 
     return path
-
-
-def grid_bases(grid: Grid) -> tuple[SpectralBasis, SpectralBasis]:
-    """Eigenmodes of -L_x and -L_y; the same object if the grids are the same."""
-    from mesomode.connectome.spectral import SpectralBasis
-
-    source, target = grid.laplacians
-    basis = SpectralBasis.of(source)
-    same = source.shape == target.shape and abs(source - target).sum() == 0
-    return basis, basis if same else SpectralBasis.of(target)

@@ -60,6 +60,14 @@ SCHEMA = Schema(
         "experiment_error": _grid(
             ("experiment",), "float64", f"{MSE} of the fit to all experiments, by experiment"
         ),
+        "left_out_experiment_error": _grid(
+            ("experiment",),
+            "float64",
+            "MSE_rel of each experiment predicted from all others, linear model, the same lambda; "
+            "NaN: nothing else was observed",
+        ),
+        "left_out_voxel_error": _scalar("MSE_rel of these predictions, all experiments"),
+        "left_out_regional_error": _scalar("the same, summed over the voxels of each region first"),
         "voxel_error": _scalar(f"{MSE} of the fit to all experiments"),
         "regional_error": _scalar("the same, summed over the voxels of each region first"),
         "objective": _scalar("objective of the regression at W"),
@@ -77,6 +85,36 @@ SCHEMA = Schema(
         "step_kkt_residual": _per_step("optimality residual"),
         "step_gap_estimate": _per_step("estimated relative distance from the minimum"),
         "step_products": _per_step("Hessian products so far", "int64"),
+    },
+)
+
+EIGENMODES_SCHEMA = Schema(
+    "connectome_eigenmodes",
+    {
+        f"{side}_{name}": Variable(
+            dims,
+            dtype,
+            "1",
+            meaning + ("; absent: the grid is that of the sources" if side == "target" else ""),
+            optional=side == "target" and name != "voxel",
+        )
+        for side in ("source", "target")
+        for name, dims, dtype, meaning in (
+            ("voxel", (side, "axis"), "int32", "index [ap, dv, ml]"),
+            ("component", (side,), "int32", "connected component of the grid"),
+            (
+                "eigenvalue",
+                (f"{side}_mode",),
+                "float64",
+                "eigenvalues of -L, L the second differences, in 1 / voxel^2, by component",
+            ),
+            (
+                "eigenvector",
+                (side, f"{side}_mode"),
+                "float64",
+                "Q in -L = Q diag(eigenvalue) Q^T, orthonormal columns",
+            ),
+        )
     },
 )
 

@@ -125,8 +125,9 @@ class Settings(SettingsBase):
 
     search_with: Literal["model", "linear"] = "model"
     """Which model's inner folds choose lambda for the voxel model: its own, or those of the linear
-    model, which are a hundred times cheaper on large grids and choose alike where the constraint
-    W >= 0 hardly binds. The errors reported are those of the voxel model either way."""
+    model, which choose alike where the constraint W >= 0 hardly binds and make a fold about three
+    times cheaper (1,500 to 3,500 voxels, 28 experiments, four lambda, three inner folds). The
+    errors reported are those of the voxel model either way."""
 
     bootstrap: int = Field(default=0, ge=0, le=10_000)
     """Fits of the linear model to experiments drawn with replacement, for the standard error of

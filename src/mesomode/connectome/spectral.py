@@ -103,9 +103,42 @@ class SpectralBasis:
                 "choose fewer regions, one hemisphere or a coarser resolution, or use the "
                 "low-rank model, which needs no eigenmodes of the fine grid",
             )
-        order = np.argsort(labels, kind="stable").astype(np.int64)
-        parts = np.split(order, np.cumsum(counts)[:-1])
-        return cls(tuple(_component(matrix, part) for part in parts))
+        return cls(tuple(_component(matrix, part) for part in _parts(labels)))
+
+    @classmethod
+    def of_arrays(
+        cls, labels: npt.NDArray[np.integer], eigenvalues: Array, eigenvectors: Array
+    ) -> SpectralBasis:
+        """The basis with these ``labels``, ``eigenvalues`` and ``eigenvectors``, bit by bit.
+
+        Parameters
+        ----------
+        labels : (voxel,) of int
+            Component of each voxel, numbered from 0.
+        eigenvalues : (mode,) float64
+            Of -L, per squared voxel.
+        eigenvectors : (voxel, mode) float64
+            Q; not copied if the grid has but one component.
+
+        Raises
+        ------
+        DataError
+            The shapes do not fit each other.
+        """
+        count = len(labels)
+        if eigenvalues.shape != (count,) or eigenvectors.shape != (count, count):
+            raise DataError(
+                f"{eigenvalues.shape} eigenvalues and {eigenvectors.shape} eigenvectors were "
+                f"given for {count} voxels",
+                why="a basis has as many modes as voxels",
+            )
+        components, start = [], 0
+        for voxels in _parts(labels):
+            modes = slice(start, start + len(voxels))
+            block = eigenvectors if len(voxels) == count else eigenvectors[voxels, modes]
+            components.append(Component(voxels, eigenvalues[modes], np.ascontiguousarray(block)))
+            start = modes.stop
+        return cls(tuple(components))
 
     @cached_property
     def count(self) -> int:
@@ -139,7 +172,10 @@ class SpectralBasis:
     @property
     def eigenvectors(self) -> Array:
         """All modes as one dense matrix, (voxel, mode): made anew at each call."""
-        return self.from_modes(np.eye(self.count))
+        result = np.zeros((self.count, self.count))
+        for part, modes in zip(self.components, self.slices(), strict=True):
+            result[part.voxels, modes] = part.eigenvectors
+        return result
 
     def slices(self) -> list[slice]:
         """Modes of each component."""
@@ -168,6 +204,12 @@ class SpectralBasis:
             place = np.searchsorted(part.voxels, chosen[here])
             result[modes, here] = part.eigenvectors[place].T
         return result
+
+
+def _parts(labels: npt.NDArray[np.integer]) -> list[Index]:
+    """Voxels of each component, in ascending order."""
+    order = np.argsort(labels, kind="stable").astype(np.int64)
+    return np.split(order, np.cumsum(np.bincount(labels))[:-1])
 
 
 def _component(laplacian: sparse.csr_array, voxels: Index) -> Component:

@@ -18,6 +18,8 @@ from mesomode.store import write_store
 if TYPE_CHECKING:
     import xarray as xr
 
+    from mesomode.connectome.experiments import Array, Experiments
+    from mesomode.connectome.linear_fit import LinearFit
     from mesomode.connectome.low_rank_problem import Terms
     from mesomode.connectome.newton import FitState
     from mesomode.connectome.spline import SplineFit
@@ -114,6 +116,7 @@ def connectome_model(
     model: str,
     atlas: Input,
     tracing: Input,
+    eigenmodes: Input | None = None,
     out: Output,
     settings: Settings,
     seed: int,
@@ -131,6 +134,8 @@ def connectome_model(
         Which one.
     atlas, tracing : Path
         ``atlas.zarr`` and ``tracing.zarr``.
+    eigenmodes : Path, optional
+        ``connectome/eigenmodes.zarr``, for the linear model; computed if not given.
     out : Path
         ``connectome/<model>.zarr``.
 
@@ -147,7 +152,7 @@ def connectome_model(
     from mesomode.connectome.truth import region_means
 
     limit_threads(threads)
-    grid, data, inherited = read(atlas, tracing, settings)
+    grid, data, inherited = read(atlas, tracing, settings, eigenmodes)
     weights = experiment_weights(data.injection, settings.experiment_weight)
     parameters = chosen_parameters(model, settings.resolved())
     logger.info("model %s: %s", model, parameters or "no parameters")
@@ -179,7 +184,24 @@ def connectome_model(
         "experiment_error": data.experiment_errors(prediction),
         **data.errors(prediction),
     }
+    if model == "linear" and data.count > 1:
+        variables |= _left_out(fitted.fit_, data, weights, settings.tolerance)
     _write(out, model, variables, inherited, provenance, **parameters)
+
+
+def _left_out(
+    fit: LinearFit, data: Experiments, weights: Array | None, tolerance: float
+) -> dict[str, Any]:
+    """Errors of each experiment predicted from the linear fit to all others, as variables."""
+    import numpy as np
+
+    from mesomode.connectome.linear_validation import leave_one_out
+
+    logger.info("predicting each of %d experiments from the others", data.count)
+    root = 1.0 if weights is None else np.sqrt(weights)  # the problem is of X and Y times this
+    prediction = leave_one_out(fit.problem, [fit.smoothness], tolerance)[0] / root
+    errors = {"experiment_error": data.experiment_errors(prediction), **data.errors(prediction)}
+    return {f"left_out_{name}": variable for name, variable in errors.items()}
 
 
 def _particulars(fitted: Any) -> dict[str, Any]:

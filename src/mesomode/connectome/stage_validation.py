@@ -37,6 +37,7 @@ def connectome_fold(
     fold: int,
     atlas: Input,
     tracing: Input,
+    eigenmodes: Input | None = None,
     out: Output,
     settings: Settings,
     seed: int,
@@ -53,6 +54,8 @@ def connectome_fold(
         Number of the outer fold, from 0.
     atlas, tracing : Path
         ``atlas.zarr`` and ``tracing.zarr``.
+    eigenmodes : Path, optional
+        ``connectome/eigenmodes.zarr``, for linear fits; computed if not given.
     out : Path
         ``connectome/folds/<model>_<fold>.zarr``.
 
@@ -74,7 +77,7 @@ def connectome_fold(
     from mesomode.seeds import generator
 
     limit_threads(threads)
-    grid, data, inherited = read(atlas, tracing, settings)
+    grid, data, inherited = read(atlas, tracing, settings, eigenmodes)
     folds = nested_folds(  # the same for every model
         data.primary_region,
         settings.outer_folds,
@@ -259,6 +262,7 @@ def connectome_coverage(
     *,
     atlas: Input,
     tracing: Input,
+    eigenmodes: Input | None = None,
     out: Output,
     settings: Settings,
     seed: int,
@@ -271,6 +275,8 @@ def connectome_coverage(
     ----------
     atlas, tracing : Path
         ``atlas.zarr`` and ``tracing.zarr``.
+    eigenmodes : Path, optional
+        ``connectome/eigenmodes.zarr``; computed if not given.
     out : Path
         ``connectome/coverage.zarr``.
 
@@ -286,12 +292,12 @@ def connectome_coverage(
     from mesomode.connectome.coverage import CODES, coverage, smoothing_length
     from mesomode.connectome.laplacian import component_labels
     from mesomode.connectome.linear_problem import LinearProblem
-    from mesomode.connectome.models import experiment_weights, grid_bases
+    from mesomode.connectome.models import experiment_weights
     from mesomode.connectome.uncertainty import noise_variance, posterior_variance_map
     from mesomode.seeds import generator
 
     limit_threads(threads)
-    grid, data, inherited = read(atlas, tracing, settings)
+    grid, data, inherited = read(atlas, tracing, settings, eigenmodes)
     smoothing = settings.resolved()["smoothing"]
     position = grid.resolution * (grid.source_voxel + 0.5)
     reach = smoothing_length(data.injection, smoothing, grid.resolution)
@@ -302,8 +308,9 @@ def connectome_coverage(
         logger.info("%s: %d of %d source voxels", name, np.sum(covered.code == number), len(labels))
     weights = experiment_weights(data.injection, settings.experiment_weight)
     root = np.ones(data.count) if weights is None else np.sqrt(weights)
-    bases = grid_bases(grid)
-    problem = LinearProblem(root * data.injection, root * data.projection, data.observed, *bases)
+    problem = LinearProblem(
+        root * data.injection, root * data.projection, data.observed, *grid.bases
+    )
     fit = problem.solve(smoothing, settings.tolerance)
     noise = noise_variance(fit, generator(seed, "connectome", "noise"))
     logger.info(

@@ -151,7 +151,11 @@ def verdict(models: Sequence[CrossValidated]) -> str:
 
 
 @styled
-def draw_cross_validation(models: Sequence[CrossValidated], facts: Facts | None = None) -> Figure:
+def draw_cross_validation(
+    models: Sequence[CrossValidated],
+    facts: Facts | None = None,
+    left_out: np.ndarray | None = None,
+) -> Figure:
     """Draw errors of all models in the same folds, their curves, experiments and the table.
 
     Parameters
@@ -160,6 +164,8 @@ def draw_cross_validation(models: Sequence[CrossValidated], facts: Facts | None 
         In the order in which they are drawn.
     facts : Facts, optional
         Of the experiments, told below the table.
+    left_out : float array (experiment,), optional
+        Voxel MSE_rel of each experiment predicted by the linear model from all others.
 
     Returns
     -------
@@ -185,7 +191,7 @@ def draw_cross_validation(models: Sequence[CrossValidated], facts: Facts | None 
         _errors(axes, models, kind)
         axes.set_title(f"Error on {what} (n = {folds} folds)")
     _curves(middle, curves)
-    _experiments(below.subplots(), models)
+    _experiments(below.subplots(), models, left_out)
     table, text = foot.subplots(2, 1, height_ratios=(1 + 0.4 * len(models), 0.25 * len(lines)))
     _table(table, models)
     text.set_axis_off()
@@ -267,7 +273,7 @@ def _curve(axes: Axes, model: CrossValidated) -> None:
     axes.legend(loc="upper center")
 
 
-def _experiments(axes: Axes, models: Sequence[CrossValidated]) -> None:
+def _experiments(axes: Axes, models: Sequence[CrossValidated], left_out: np.ndarray | None) -> None:
     first = models[0]
     order = np.argsort(first.experiment_error, kind="stable")
     place = np.arange(len(order))
@@ -278,12 +284,18 @@ def _experiments(axes: Axes, models: Sequence[CrossValidated]) -> None:
             place, 100 * model.experiment_error[order], model_marker(model.name), ms=5.5,
             color=model_colour(model.name), mec="white", mew=0.5, label=model_name(model.name),
         )  # fmt: skip
+    if left_out is not None:
+        axes.plot(
+            place, 100 * left_out[order], model_marker("linear"), ms=7.5, mfc="none",
+            mec=model_colour("linear"), mew=0.9, label=f"{model_name('linear')}, from all others",
+        )  # fmt: skip
     axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
     axes.set_xlim(-0.8, len(order) - 0.2)
     axes.set_xlabel(f"experiment, by error of the {model_name(first.name)} model")
     axes.set_ylabel("voxel MSE_rel (%)")
     axes.set_title(f"Each experiment, predicted from the others (n = {len(order)})")
-    axes.legend(loc="upper left", ncols=len(models), columnspacing=1, handletextpad=0.2)
+    axes.legend(loc="upper left", ncols=len(models) + 1, columnspacing=1,
+                handletextpad=0.2)  # fmt: skip
 
 
 def _table(axes: Axes, models: Sequence[CrossValidated]) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from mesomode.report.stage_drawing import CONTRALATERAL, Figure, Store, drawn, places_of
 from mesomode.steps import logger, step
 
+LEFT_OUT = "left_out_experiment_error"
+"""Variable of the linear model; absent where it was fitted to one experiment only."""
+
 
 @step
 @drawn
@@ -78,7 +81,7 @@ def figure_truth(*, atlas: Store, truth: Store, models: list[Store]) -> Figure:
 @step
 @drawn
 def figure_cross_validation(
-    *, atlas: Store, tracing: Store, coverage: Store, cross_validation: Store
+    *, atlas: Store, tracing: Store, coverage: Store, cross_validation: Store, linear: list[Store]
 ) -> Figure:
     """Draw the errors of all models in the same folds, what was chosen, and the table.
 
@@ -88,6 +91,8 @@ def figure_cross_validation(
         ``atlas.zarr`` and ``tracing.zarr``.
     coverage, cross_validation : Store
         ``connectome/coverage.zarr``, ``connectome/cross_validation.zarr``.
+    linear : list of Store
+        ``connectome/linear.zarr``, or none: it was not fitted.
     """
     from mesomode.report.cross_validation import CrossValidated, draw_cross_validation, verdict
     from mesomode.report.order import Facts, explanation
@@ -101,7 +106,8 @@ def figure_cross_validation(
     )
     for line in (verdict(models), *explanation(models, facts)):
         logger.info("%s", line)
-    return draw_cross_validation(models, facts)
+    left_out = [s[LEFT_OUT].values for s in linear if LEFT_OUT in s]
+    return draw_cross_validation(models, facts, left_out[0] if left_out else None)
 
 
 @step

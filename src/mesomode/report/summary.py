@@ -103,6 +103,8 @@ def connectome_rows(store: xr.Dataset, name: str) -> list[Row]:
     found = (
         ("MSE_rel fitted to all, voxels", "voxel_error"),
         ("MSE_rel fitted to all, regions", "regional_error"),
+        ("MSE_rel of each from all others, voxels", "left_out_voxel_error"),
+        ("MSE_rel of each from all others, regions", "left_out_regional_error"),
         ("KKT residual", "kkt_residual"),
         ("relative gap, estimated", "gap_estimate"),
         ("relative gap, proven bound", "gap_bound"),
