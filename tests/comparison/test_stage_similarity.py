@@ -27,6 +27,7 @@ from mesomode.report.intrinsic import States, draw_intrinsic
 from mesomode.report.similarity import draw_similarity
 from mesomode.steps import Provenance, run_step
 from mesomode.store import Schema, open_store, write_store
+from tests.report.overlaps import overlapping
 
 FRAME, CHANNELS, FRAMES, TRIALS = 0.2, 4, 100, 24
 SETTINGS = Settings(components=CHANNELS, window_s=0.4, trial_s=20.0, ranks=(2, 4))
@@ -216,8 +217,10 @@ def test_the_figure_shows_every_system(fitted, tmp_path):
     store = collected(fitted, tmp_path)
     figure = draw_similarity(store, COPIES)
     figure.draw_without_rendering()
-    words = " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
+    legends = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
+    words = " ".join(text.get_text() for legend in legends for text in legend.get_texts())
     titles = " ".join(axes.get_title(loc="left") for axes in figure.axes)
+    assert overlapping(figure) == []
     assert "session 7" in words
     assert "session 7" in " ".join(
         label.get_text() for axes in figure.axes for label in axes.get_yticklabels()

@@ -7,10 +7,13 @@ import importlib
 import re
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from mesomode.cli import app, find_steps
+from mesomode.network.names import VARIANT_NAMES
+from mesomode.network.settings import Variant
 from mesomode.store import Schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,12 +52,33 @@ def test_python_examples_compile_and_import(place, code):
                 assert hasattr(module, alias.name), f"{place}: no {alias.name} in {node.module}"
 
 
+def anchors(page: Path) -> set[str]:
+    """What a link into a page may name: its headings, as GitHub and the build write them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+    found: set[str] = set(re.findall(r"^\(([\w-]+)\)=$", text, re.M))
+    for heading in re.findall(r"^#+ (.+)$", text, re.M):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+        name = re.sub(r"[^\w\- ]", "", words.strip().lower()).replace(" ", "-")
+        same = sum(re.fullmatch(rf"{re.escape(name)}(-\d+)?", other) is not None for other in found)
+        found.add(f"{name}-{same}" if same else name)
+    return found
+
+
+def test_anchors_of_headings(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# A `b`, [c](d.md) … e?\n\n## Same\n\n```\n# no heading\n```\n\n## Same\n")
+    assert anchors(page) == {"a-b-c--e", "same", "same-1"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_sources(page):
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        path = target.partition("#")[0]
-        if not path or path.startswith(("http://", "https://")):
+        path, _, anchor = target.partition("#")
+        if path.startswith(("http://", "https://")):
+            continue
+        if not path:
+            assert anchor in anchors(page), f"{page.name} links to {target}, which does not exist"
             continue
         inside = (page.parent / path).resolve()
         if DOCS in page.parents and str(inside.relative_to(ROOT)).startswith("workflow/docs/"):
@@ -62,6 +86,17 @@ def test_links_between_sources(page):
             if relative.startswith(MADE) or relative == "overview.png":
                 continue
         assert inside.exists(), f"{page.name} links to {target}, which does not exist"
+        if anchor and inside.suffix == ".md":
+            assert anchor in anchors(inside), f"{page.name} links to {target}, which has no anchor"
+
+
+def test_the_readme_says_which_name_is_which_variant():
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    caption = " ".join((ROOT / "workflow/report/network.rst").read_text().split())
+    assert set(VARIANT_NAMES) == set(get_args(Variant))
+    for variant, name in VARIANT_NAMES.items():
+        assert f"{name} (`{variant}`)" in readme
+        assert re.search(rf"{name}( itself)? \({variant}[;)]", caption)
 
 
 def test_every_page_is_reached():

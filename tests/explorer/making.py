@@ -197,7 +197,8 @@ def _networks(folder: Path) -> None:
         )  # fmt: skip
     put(
         folder / "comparison.zarr", COMPARISON,
-        {"kind": [0, 1, 1], "units": [120, 500, 500], "common_units": 120,
+        {"half_width": [0.4, 0.9, np.nan],
+         "kind": [0, 1, 1], "units": [120, 500, 500], "common_units": 120,
          "subset": [1, 10, 100, 500], "mode": np.arange(5), "scaled_lag": np.arange(9) / 3},
         {"system": 3, "subset": 4, "mode": 5, "scaled_lag": 9, "recording": 1, "network": 2},
         systems=SYSTEMS,

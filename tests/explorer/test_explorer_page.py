@@ -17,6 +17,7 @@ import xarray as xr
 
 from mesomode.explorer.building import BUILT, build_page
 from mesomode.explorer.stage import explorer
+from mesomode.explorer.stage_networks import explorer_networks
 from tests.explorer.browser import address, chromium, number, opened, shown
 from tests.explorer.making import EXPERIMENTS, MODELS, VARIANTS, made_up_run
 from tests.explorer.writing import write_data
@@ -254,12 +255,18 @@ def test_spectrum_networks_and_recordings(index, browser):
             found = store(index, f"dynamics/{variant}.zarr")
             near(shown(page, f"dimension {number_}"), float(found["participation_ratio"]))
             near(shown(page, f"variance {number_}"), float(found["activity_autocovariance"][0]))
-        page.get_by_label("show independent").uncheck()
+        page.get_by_label("show independent couplings").uncheck()
         page.get_by_label("state x").check()
         page.wait_for_function("location.hash.includes('network=0&activity=x')")
         assert "states" in page.locator('[data-chart="autocovariance"] h3').inner_text()
+        first = page.locator("#networks tbody th").first.inner_text()
+        assert first == "random modes random_mode", "the name in figures, and in the configuration"
         page.get_by_role("link", name="Recordings").click()
         page.wait_for_selector('[data-chart="similarity-matrix"] rect', state="attached")
+        assert page.locator('[data-half-width="0"]').inner_text().endswith(" s")
+        assert page.locator('[data-half-width="1"]').inner_text().endswith(" time constants")
+        assert page.locator('[data-half-width="2"]').inner_text() == "no decay to a half"
+        assert "no half width" in page.locator("main").inner_text(), "it is said why"
         compared = store(index, "comparison.zarr")["participation_ratio"].values
         near(shown(page, "dimension 1"), compared[1])
         apart = store(index, "comparison/similarity.zarr")["to_network"].values
@@ -267,6 +274,36 @@ def test_spectrum_networks_and_recordings(index, browser):
         assert page.locator('[data-chart="similarity-matrix"] rect').count() >= 11 * 11
         page.get_by_role("link", name="About").click()
         assert "made up" in page.locator("main").inner_text()
+
+
+def test_a_connectome_from_a_file_has_no_maps_and_the_page_says_so(
+    page_folder, index, browser, tmp_path
+):
+    """What a run with `connectome: {source: file}` makes: no voxels, no models, no truth."""
+    run, made = tmp_path / "from-a-file", index.parents[1]
+    explorer_networks(
+        structures=[made / "network/structure.zarr"],
+        networks=[made / f"network/{v}.zarr" for v in VARIANTS],
+        dynamics=[made / f"dynamics/{v}.zarr" for v in VARIANTS],
+        comparison=made / "comparison.zarr",
+        similarity=made / "comparison/similarity.zarr",
+        out=run / "explorer/data/networks",
+    )
+    page = run / "explorer/index.html"
+    explorer(page=page_folder, models=[], networks=run / "explorer/data/networks", index=page)
+    charts = {"networks": "autocovariance", "spectrum": "structure0-spectrum",
+              "recordings": "similarity-map"}  # fmt: skip
+    with opened(browser, address(page, "view=connectome&model=voxel")) as shown_page:
+        note = shown_page.locator('[role="note"]').inner_text()
+        assert "read from a file" in note and "no maps" in note
+        links = shown_page.locator("nav a").all_inner_texts()
+        assert links == ["Spectrum", "Networks", "Recordings", "About"]
+        for view, chart in charts.items():
+            shown_page.get_by_role("link", name=view.capitalize()).click()
+            shown_page.wait_for_selector(f'[data-chart="{chart}"] svg', state="attached")
+        shown_page.get_by_role("link", name="About").click()
+        about = shown_page.locator("main").inner_text()
+        assert "from-a-file" in about and "Click or tap a map" not in about
 
 
 def test_everything_has_a_name(index, browser):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.report.overlaps import overlapping
+
 REGIONS = [
     {"id": 385, "acronym": "VISp", "name": "Primary", "rgb": [8, 133, 140]},
     {"id": 409, "acronym": "VISl", "name": "Lateral", "rgb": [8, 133, 140]},
@@ -75,8 +77,8 @@ def labelled(axis) -> bool:
 
 
 def check(figure) -> None:
-    """Draw a figure; every panel has finite limits and labelled axes."""
-    figure.canvas.draw()
+    """Draw a figure; panels have finite limits and labelled axes, no text lies on another."""
+    assert overlapping(figure) == []
     for axes in figure.axes:
         limits = [*axes.get_xlim(), *axes.get_ylim()]
         assert np.isfinite(limits).all()

@@ -88,7 +88,7 @@ def test_captions_render(caption, configuration):
         ("informed", "allen", ["over 200 fits"]),
         ("informed", "default", ["No bootstrap"]),
         ("sweep", "default", ["λ = 300."]),
-        ("network", "allen", ["345 units", "g = 2.5;"]),
+        ("network", "allen", ["345 units", "g = 2.5,", "uneven units (heterogeneous)"]),
         ("network", "file", ["mine.npz"]),
         ("dynamics", "file", ["tanh", "17 random", ": 90 time constants", "without noise"]),
         ("dynamics", "allen", ["σ² = 0.25", "g = 2.5"]),

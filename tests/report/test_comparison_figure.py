@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mesomode.report.comparison import Compared, draw_comparison
+from mesomode.report.comparison import Compared, draw_comparison, system_colours
 from tests.report.conftest import check, texts, titled
 
 SUBSET = np.array([1, 3, 10, 30, 100, 200])
@@ -34,8 +34,10 @@ def test_comparison():
     text = texts(figure)
     assert "1 recording beside 1 network" in text
     assert "16 ± 1.5" in text and "0.273 s" in text and "17 %" in text
-    bars = [p.get_height() for p in titled(figure, "Dimension, with").patches]
-    assert bars == [14.2, 16.0, 15.1] * 2
+    points = [c.lines[0].get_ydata()[0] for c in titled(figure, "Dimension, with").containers]
+    assert points == [14.2, 16.0, 15.1] * 2
+    errors = [c.has_yerr for c in titled(figure, "Dimension, with").containers]
+    assert errors == [False, True, False] * 2
     curves = titled(figure, "Dimension against").lines
     assert curves[0].get_xdata().tolist() == [1, 3, 10, 30, 80]
     assert curves[0].get_ydata()[-1] == 16.0
@@ -54,10 +56,17 @@ def test_what_is_unknown_is_left_out():
     figure = draw([system(dimension_error=nan), quiet], [[nan]])
     check(figure)
     assert "independent couplings: no decay to a half" in texts(figure)
-    assert len(titled(figure, "Dimension, with").patches) == 3
+    assert len(titled(figure, "Dimension, with").containers) == 3
+    assert "τ by" not in texts(figure), "no column of dashes"
 
 
 def test_networks_alone_and_many_sessions():
     check(draw([system("random_mode", False)], np.zeros((0, 1))))
     many = [system(str(i)) for i in range(12)] + [system("independent", False)]
     check(draw(many, np.ones((12, 1))))
+
+
+def test_no_two_recordings_have_one_colour():
+    for count in (2, 7, 8, 40):
+        systems = [(str(i), True) for i in range(count)] + [("independent", False)]
+        assert len(set(system_colours(systems))) == count + 1

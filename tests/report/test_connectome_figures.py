@@ -35,6 +35,15 @@ def test_block_means_are_means_over_blocks_of_one_region():
             assert found[row, column] == pytest.approx(expected)
 
 
+def test_labels_are_moved_apart_and_keep_their_order():
+    places = np.array([100.0, 300, 305, 310, 800])
+    moved = connectome.apart(places, 20)
+    assert moved.tolist() == [100, 285, 305, 325, 800]
+    assert connectome.apart(places, 1).tolist() == places.tolist()
+    crowded = connectome.apart(places, 400)
+    assert np.allclose(np.diff(crowded), 400) and crowded.mean() == pytest.approx(places.mean())
+
+
 def test_region_means():
     place = np.array([1, 0, 1, 0])
     matrix = np.arange(16.0).reshape(4, 4)

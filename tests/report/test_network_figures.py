@@ -56,8 +56,9 @@ def test_simulation_and_theory_are_on_one_axis():
     band = axes.collections[0].get_paths()[0].vertices
     assert band[:, 1].max() == pytest.approx(0.71)
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert "random modes, simulated, τ₂ = 3.02" in labels
-    assert "independent couplings, theory, τ₂ = 2.99" in labels
+    assert "random modes: τ₂ = 3.02, theory 2.99" in labels
+    styles = [line.get_linestyle() for line in axes.get_legend().get_lines()]
+    assert styles == ["-", "-", "-", "--"], "two networks, simulated, theory"
     bars = [p.get_height() for p in titled(figure, "Dimension").patches]
     assert bars == pytest.approx([12.3, 13.0, 12.3, 13.0])
     traces = titled(figure, "Example activity: random modes")
@@ -76,8 +77,8 @@ def test_a_network_without_activity():
     check(figure)
     text = texts(figure)
     assert "no activity" in text
-    assert "100% of trajectories\nat rest" in text
-    assert "too few units" in text
+    assert "100% of\ntrajectories\nat rest" in text
+    assert "too few\nunits" in text
 
 
 def test_the_lags_drawn_are_those_of_the_decay():

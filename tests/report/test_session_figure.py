@@ -42,6 +42,9 @@ def test_session():
     traces = titled(figure, "most variable")
     assert len(traces.lines) == 3 + 1, "three units and the scale"
     assert len(traces.patches) == 2, "two epochs"
+    assert traces.texts[0].get_text().endswith("\nΔF/F"), "the scale has a unit"
+    tuned = titled(figure, "Tuned").patches[0]
+    assert traces.patches[0].get_facecolor()[:3] == tuned.get_edgecolor()[:3], "one colour each"
     mean = [
         line for line in titled(figure, "Half width").lines if line.get_label().startswith("all")
     ]
@@ -96,7 +99,7 @@ def test_what_repeats_correlations_and_receptive_fields():
 
 def test_a_recording_of_events_only_says_so():
     figure = draw_session(session(trace_name="events", signal="events"))
-    assert titled(figure, "most variable").get_ylabel() == "events"
+    assert titled(figure, "most variable").get_ylabel() == "events of 6 units"
 
 
 def test_running_speed_with_gaps():

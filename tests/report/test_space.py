@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from mesomode.report.space import Dorsal, borders, region_centre, region_index
+from mesomode.report.space import Dorsal, borders, label_regions, region_centre, region_index
 from tests.report.conftest import REGIONS
 
 
@@ -75,6 +76,21 @@ def test_borders_are_all_edges_between_different_pixels():
             if row < 5 and at(row, column) != at(row, column - 1):
                 expected.add(((column, row), (column, row + 1)))
     assert found == expected
+
+
+def test_labels_keep_clear_of_markers_where_they_can():
+    axes = Figure().add_subplot()
+    index = np.full((18, 18), -1)
+    index[2:16, 2:16] = 0
+    marker = np.array([[0.9, 0.9, 0.15]])
+    for avoid in (None, marker, np.array([[0.9, 0.9, 5.0]])):
+        label_regions(axes, index, [{"acronym": "VISp"}], 0.1, avoid=avoid)
+    alone, beside, covered = (np.array(text.get_position()) for text in axes.texts)
+    assert np.abs(alone - 0.9).max() < 0.06 and (covered == alone).all(), "in the middle"
+    away = np.abs(beside - 0.9) - 0.15
+    assert away[0] > 0.1 or away[1] > 0.1 / 3
+    assert beside.min() > 0.2 and beside.max() < 1.6, "in the region"
+    assert all(text.get_zorder() > 3 for text in axes.texts), "above markers"
 
 
 def test_a_label_lies_within_its_region():

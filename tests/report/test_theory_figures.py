@@ -41,8 +41,18 @@ def test_sizes_lie_beside_theory_and_their_limit():
     line = next(line for line in axes.lines if line.get_xdata()[0] == 0 and line.get_lw() == 0.8)
     assert np.allclose(line.get_ydata(), [0.3, 0.3 + 3.5 / 100])
     text = texts(figure)
-    assert "theory, N → ∞: 0.29" in text and "extrapolated: 0.3 ± 0.01" in text
+    assert "theory, N → ∞: 0.29" in text and "extrapolated ± s.e.: 0.3 ± 0.01" in text
     assert "PR$_D$ = ∞" in text and "∞" in [t.get_text() for t in axes.get_xticklabels()]
+
+
+def test_a_size_without_networks_is_named_and_no_line_leads_there():
+    gone = np.array([[NAN, NAN], [0.5, 1.0], [0.25, 0.5]])
+    figure = draw_scaling([ensemble(variance=gone, dimension=gone), ensemble("independent")])
+    check(figure)
+    assert "2 networks each, none of 100 units" in texts(figure)
+    axes = titled(figure, "Dimension of the activity")
+    line = next(line for line in axes.lines if line.get_xdata()[0] == 0 and line.get_lw() == 0.8)
+    assert line.get_xdata()[1] == pytest.approx(1 / 200)
 
 
 def test_one_size_has_no_line():
@@ -60,7 +70,7 @@ def ranks(**changed):
     curve = 0.35 * np.exp(-lag)
     return Ranks(
         **{
-            "units": 500, "gain": 1.0, "noise": 1.0,
+            "units": 500, "trajectories": 16, "gain": 1.0, "noise": 1.0,
             "effective_rank": np.array([np.inf, 1.0, 0.1]), "lag": lag,
             "curve": np.stack([curve, 1.01 * curve, 0.99 * curve]),
             "curve_error": np.full((3, 40), 0.002), "curve_theory": curve,
@@ -81,7 +91,7 @@ def test_the_effective_rank_changes_the_dimension_and_not_the_curve():
     points = [line.get_xydata()[0] for line in markers if len(line.get_xdata())]
     assert np.allclose([p[1] for p in points], [0.66, 0.6, 0.34])
     assert points[0][0] > 2 * 3 and np.isclose(points[2][0], 0.1)
-    assert "500 units, g = 1, σ² = 1" in texts(figure)
+    assert "500 units each, g = 1, σ² = 1, 16 initial states" in texts(figure)
     assert [t.get_text() for t in right.get_xticklabels()] == ["1", "0.1", "∞\n(independent)"]
 
 

@@ -76,9 +76,11 @@ def explorer_networks(
     """
     from mesomode.explorer.container import pack, script
     from mesomode.explorer.folders import whole_folder
+    from mesomode.network.names import VARIANT_NAMES
 
     arrays: dict[str, np.ndarray] = {}
     description: dict[str, Any] = {
+        "names": VARIANT_NAMES,
         "structures": [_structure(path, k, arrays) for k, path in enumerate(structures)],
         "networks": [
             _network(pair, k, arrays) for k, pair in enumerate(zip(networks, dynamics, strict=True))

@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mesomode.network.names import variant_name
 from mesomode.report.dynamics import last_above
-from mesomode.report.network import variant_colour, variant_name
+from mesomode.report.network import variant_colour
 from mesomode.report.style import (
     GREY,
     INK,
@@ -126,10 +127,12 @@ def _exponents(axes: Axes, networks: Sequence[Chaos]) -> None:
         )  # fmt: skip
     axes.axhline(0, color=GREY, lw=0.8)
     axes.set_xlim(0, None)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + (0.08 + 0.06 * len(drawn)) * (high - low))
     axes.set_xlabel("rank (dashes: the largest in theory)")
     axes.set_ylabel("λ (1/time constant)")
-    axes.set_title("Largest Lyapunov exponents")
-    axes.legend()
+    axes.set_title("Largest Lyapunov exponents (± s.e.)")
+    axes.legend(loc="upper right", title="the largest of all")
 
 
 def _population(axes: Axes, networks: Sequence[Chaos]) -> None:
@@ -155,7 +158,7 @@ def _population(axes: Axes, networks: Sequence[Chaos]) -> None:
     axes.set_ylim(-0.05, 1.05)
     axes.set_xlabel("lag τ (time constants)")
     axes.set_ylabel("relative to lag zero")
-    axes.set_title("Autocovariance of the population")
+    axes.set_title("Autocovariance of the population (± s.e.)")
     axes.legend()
 
 
@@ -178,4 +181,4 @@ def _eigenvalues(axes: Axes, network: Chaos) -> None:
     axes.set_xlabel("Re λ(J)")
     axes.set_ylabel("Im λ(J)")
     radius = number(float(np.abs(values).max()))
-    axes.set_title(f"{title}\nradius {radius}, g = {network.gain:.3g}")
+    axes.set_title(f"{title}\nradius {radius}\nN = {len(values):,}, g = {network.gain:.3g}")

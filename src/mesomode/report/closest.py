@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mesomode.report.network import variant_name
+from mesomode.network.names import variant_name
 from mesomode.report.style import number
 from mesomode.report.summary import STYLE
 

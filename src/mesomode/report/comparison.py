@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.lines import Line2D
 
-from mesomode.report.network import draw_table, variant_colour, variant_name
-from mesomode.report.style import GREY, counted, new_figure, number, styled, with_error
+from mesomode.network.names import variant_name
+from mesomode.report.network import draw_table, variant_colour
+from mesomode.report.style import GREY, counted, hues, new_figure, number, styled, with_error
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -91,15 +92,23 @@ class Compared:
         return f"session {self.name}" if self.recording else variant_name(self.name)
 
 
-def colours_of(systems: Sequence[Compared]) -> list[str]:
-    """Muted colours for recordings; networks have theirs in all figures."""
-    sessions = [system.name for system in systems if system.recording]
-    return [
-        SESSION_COLOURS[sessions.index(s.name) % len(SESSION_COLOURS)]
-        if s.recording
-        else variant_colour(s.name)
-        for s in systems
-    ]
+def system_colours(systems: Sequence[tuple[str, bool]]) -> list[str]:
+    """Colours of recordings, muted while there are few; networks have theirs in all figures.
+
+    Parameters
+    ----------
+    systems : sequence of (str, bool)
+        Name, and whether it is a recording.
+
+    Returns
+    -------
+    list of str
+        No two recordings have the same.
+    """
+    sessions = [name for name, recording in systems if recording]
+    few = len(sessions) <= len(SESSION_COLOURS)
+    colours = dict(zip(sessions, SESSION_COLOURS if few else hues(len(sessions)), strict=False))
+    return [colours[name] if recording else variant_colour(name) for name, recording in systems]
 
 
 @styled
@@ -136,7 +145,7 @@ def draw_comparison(
     )
     figure = new_figure(11.5, 8.2 + 0.26 * len(systems), title)
     grid = figure.add_gridspec(3, 2, height_ratios=(3, 3, 0.7 + 0.27 * len(systems)))
-    colours = colours_of(systems)
+    colours = system_colours([(system.name, system.recording) for system in systems])
     _subsets(figure.add_subplot(grid[0, 0]), systems, colours, subset, common_units)
     _dimension(figure.add_subplot(grid[0, 1]), systems, colours, common_units)
     _variance(figure.add_subplot(grid[1, 0]), systems, colours)
@@ -174,33 +183,43 @@ def _dimension(
     axes: Axes, systems: Sequence[Compared], colours: Sequence[str], common_units: int
 ) -> None:
     kinds = (
-        ("dimension_plain", "of the sample covariance", 0.35, ""),
-        ("dimension", "unbiased ± s.e.", 1.0, ""),
-        ("dimension_common", f"for {common_units} units", 1.0, "///"),
+        ("dimension_plain", "of the sample covariance", "v"),
+        ("dimension", "unbiased ± s.e.", "o"),
+        ("dimension_common", f"unbiased, for {common_units} units", "s"),
     )
     for place, (system, colour) in enumerate(zip(systems, colours, strict=True)):
-        for shift, (name, _, alpha, hatch) in enumerate(kinds):
+        for shift, (name, _, marker) in enumerate(kinds):
             value = getattr(system, name)
+            error = system.dimension_error if name == "dimension" else np.nan
             if np.isfinite(value):
-                drawn = axes.bar(place + 0.27 * (shift - 1), value, 0.25, alpha=alpha, hatch=hatch)
-                drawn[0].set(facecolor="none" if hatch else colour, edgecolor=colour)
-        if np.isfinite(system.dimension) and np.isfinite(system.dimension_error):
-            axes.errorbar([place], [system.dimension], [system.dimension_error], color=GREY, lw=1)
+                axes.errorbar(
+                    [place + 0.2 * (shift - 1)], [value], [error] if np.isfinite(error) else None,
+                    fmt=marker, ms=4, capsize=4, color=colour,
+                    mfc=colour if name == "dimension" else "white",
+                )  # fmt: skip
     handles = [
-        Patch(fc="none" if hatch else GREY, ec=GREY, alpha=alpha, hatch=hatch, label=text)
-        for _, text, alpha, hatch in kinds
-    ]
+        Line2D([], [], ls="", marker=marker, ms=4, color=GREY, label=text,
+               mfc=GREY if name == "dimension" else "white")
+        for name, text, marker in kinds
+    ]  # fmt: skip
     axes.legend(handles=handles, loc="upper left")
+    small = len(systems) > 7
     axes.set_xticks(
         range(len(systems)),
-        [f"{s.title.replace(' ', chr(10), 1)}\nN = {s.units:,}" for s in systems],
+        [
+            f"{s.title}, N = {s.units:,}"
+            if small
+            else f"{s.title.replace(' ', chr(10), 1)}\nN = {s.units:,}"
+            for s in systems
+        ],
+        rotation=90 if small else 0,
     )
     axes.set_xlim(-0.6, len(systems) - 0.4)
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, 0.8), 8 * high)
     axes.set_ylabel("participation ratio (dimensions)")
-    axes.set_title("Dimension, with its corrections")
+    axes.set_title("Dimension, with its corrections (N: units)")
 
 
 def _variance(axes: Axes, systems: Sequence[Compared], colours: Sequence[str]) -> None:
@@ -218,7 +237,7 @@ def _variance(axes: Axes, systems: Sequence[Compared], colours: Sequence[str]) -
     axes.set_ylim(0, 103)
     axes.set_xlabel("number of directions")
     axes.set_ylabel("variance explained (%)")
-    axes.set_title("Spectra of the covariances")
+    axes.set_title("Spectra of the covariances (all units)")
 
 
 def _shape(
@@ -251,6 +270,8 @@ def _table(
     time_constant: np.ndarray,
 ) -> None:
     networks = [system for system in systems if not system.recording]
+    # a network without a half width has no time constant that could be set
+    timed = [k for k in range(len(networks)) if np.isfinite(time_constant[:, k]).any()]
     header = [
         "",
         "units",
@@ -259,7 +280,7 @@ def _table(
         "half width",
         "integral",
         "frame noise",
-        *(f"τ, {variant_name(n.name).split()[0]}" for n in networks),
+        *(f"τ by\n{variant_name(networks[k].name).replace(' ', chr(10), 1)}" for k in timed),
     ]
     rows = []
     for place, system in enumerate(systems):
@@ -274,8 +295,8 @@ def _table(
             f"{100 * system.noise_fraction:.0f} %" if system.recording else "",
         ]
         if system.recording:
-            row += [number(t) + " s" * bool(np.isfinite(t)) for t in time_constant[place]]
+            row += [number(t) + " s" * bool(np.isfinite(t)) for t in time_constant[place, timed]]
         else:
-            row += [""] * len(networks)
+            row += [""] * len(timed)
         rows.append(row)
     draw_table(axes, header, rows, first=0.18, colours=colours)

@@ -20,6 +20,8 @@ BLOCKS = 240
 """Most rows and columns of a matrix drawn; larger ones are averaged over blocks."""
 ACROSS = 3
 """Most matrices beside each other."""
+LETTERS = 0.042
+"""Share of a matrix's edge that a name of a region needs beside others."""
 RANGE = 1e3
 """Ratio of the largest to the smallest weight with a colour of its own."""
 
@@ -108,6 +110,37 @@ def whole_regions(blocks: Blocks) -> Blocks:
     return Blocks(blocks.order, blocks.edges[:-1], blocks.regions, blocks.edges)
 
 
+def apart(places: np.ndarray, least: float) -> np.ndarray:
+    """Places moved as little as is needed to be ``least`` apart, in the same order.
+
+    Parameters
+    ----------
+    places : float array (label,)
+        Increasing.
+    least : float
+        Distance wanted.
+
+    Returns
+    -------
+    float64 array (label,)
+    """
+    moved = np.array(places, dtype=np.float64)
+    groups = [[i] for i in range(len(moved))]
+    merged = True
+    while merged:
+        merged = False
+        for one, two in pairwise(range(len(groups))):
+            first, second = groups[one], groups[two]
+            if moved[second[0]] - moved[first[-1]] < least * (1 - 1e-9):
+                group = [*first, *second]
+                centre = float(np.mean(np.asarray(places)[group]))
+                moved[group] = centre + least * (np.arange(len(group)) - (len(group) - 1) / 2)
+                groups[one : two + 1] = [group]
+                merged = True
+                break
+    return moved
+
+
 def weight_colours(*matrices: np.ndarray) -> Normalize:
     """One logarithmic colour scale for several matrices."""
     largest = max((float(np.nanmax(m)) for m in matrices if np.isfinite(m).any()), default=0.0)
@@ -132,8 +165,11 @@ def draw_blocks(
         axes.axhline(edge, color="white", lw=0.5)
     for axis, blocks in ((axes.xaxis, columns), (axes.yaxis, rows)):
         middle = (blocks.edges[:-1] + blocks.edges[1:]) / 2
-        axis.set_ticks(middle, [regions[i]["acronym"] for i in blocks.regions])
-        axis.set_tick_params(length=0)
+        axis.set_ticks(
+            apart(middle, blocks.edges[-1] * LETTERS),
+            [regions[i]["acronym"] for i in blocks.regions],
+        )
+        axis.set_tick_params(length=0, labelsize=7 if len(middle) <= 1 / LETTERS else 4)
     axes.tick_params(axis="x", rotation=90)
     for spine in axes.spines.values():
         spine.set_visible(True)
@@ -152,12 +188,19 @@ def draw_regions(
 ) -> AxesImage:
     """Draw a region-by-region matrix with equal cells."""
     shown = axes.imshow(means, norm=colours, aspect="equal")
-    axes.set_xticks(range(len(columns.regions)), [regions[i]["acronym"] for i in columns.regions])
-    axes.set_yticks(range(len(rows.regions)), [regions[i]["acronym"] for i in rows.regions])
+    for axis, blocks in ((axes.xaxis, columns), (axes.yaxis, rows)):
+        sizes = np.diff(blocks.edges)
+        axis.set_ticks(
+            range(len(sizes)),
+            [
+                f"{regions[i]['acronym']} ({n:,})"
+                for i, n in zip(blocks.regions, sizes, strict=True)
+            ],
+        )
+        axis.set_tick_params(length=0, labelsize=7 if len(sizes) <= 1 / LETTERS else 4)
     axes.tick_params(axis="x", rotation=90)
-    axes.tick_params(length=0)
-    axes.set_xlabel("source region")
-    axes.set_ylabel("target region")
+    axes.set_xlabel("source region (n voxels)")
+    axes.set_ylabel("target region (n voxels)")
     return shown
 
 
@@ -214,7 +257,7 @@ def draw_connectome(
             shown = draw(axes, values, rows, columns, regions, colours)
             axes.set_title(f"{name}: {what}")
         bar = part.colorbar(shown, ax=list(panels), shrink=0.8, extend="both", pad=0.02)
-        bar.set_label("mean weight (projection density per injected voxel)")
+        bar.set_label("mean weight\n(projection density per injected voxel)")
     return figure
 
 
@@ -257,11 +300,17 @@ def density_of(
     return counts, edges
 
 
-def draw_density(axes: Axes, counts: np.ndarray, edges: np.ndarray, labels: tuple[str, str]) -> Any:
-    """Draw counts on a logarithmic grid with the line of equality."""
+def draw_density(
+    axes: Axes,
+    counts: np.ndarray,
+    edges: np.ndarray,
+    labels: tuple[str, str],
+    most: float | None = None,
+) -> Any:
+    """Draw counts on a logarithmic grid with the line of equality; ``most`` ends the colours."""
     shown = axes.pcolormesh(
         edges, edges, np.where(counts > 0, counts, np.nan),
-        norm=LogNorm(1, max(counts.max(), 2)), rasterized=True,
+        norm=LogNorm(1, max(most or counts.max(), 2)), rasterized=True,
     )  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from mesomode.report.network import VARIANT_NAMES, draw_table, variant_colour, variant_name
+from mesomode.network.names import VARIANT_NAMES, variant_name
+from mesomode.report.network import draw_table, variant_colour
 from mesomode.report.structure import Measured
 from mesomode.report.style import GREY, INK, new_figure, number, styled, with_error
 

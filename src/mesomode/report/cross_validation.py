@@ -101,10 +101,13 @@ class CrossValidated:
 
 
 def per_cent(value: float, error: float = float("nan")) -> str:
-    """An error with its standard error in per cent, to one decimal."""
+    """An error in per cent to one decimal, or to the first digit of its standard error."""
+    known = [100 * v for v in (value, error) if np.isfinite(v)]
+    least = min((abs(v) for v in known if v), default=1.0)
+    decimals = min(max(1, int(np.ceil(-np.log10(least)))), 4)
     texts = [
-        number(v, 2) if not np.isfinite(v) or abs(v) < 0.1 else f"{v:.1f}".replace("-", "−")
-        for v in (100 * value, 100 * error)
+        f"{100 * v:.{decimals}f}".replace("-", "−") if np.isfinite(v) else number(v)
+        for v in (value, error)
     ]
     return texts[0] if np.isnan(error) else " ± ".join(texts)
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from mesomode.report.network import variant_colour, variant_name
+from mesomode.network.names import variant_name
+from mesomode.report.network import variant_colour
 from mesomode.report.style import (
     GREY,
     INK,
@@ -166,25 +168,24 @@ def draw_dynamics(networks: Sequence[Activity], example_units: int = 6) -> Figur
 
 
 def _autocovariance(axes: Axes, networks: Sequence[Activity], what: str, title: str) -> None:
-    longest = 0.0
+    longest, handles = 0.0, []
     for place, network in enumerate(networks):
         mean, error = getattr(network, what), getattr(network, f"{what}_error")
         theory = getattr(network, f"{what}_theory")
         colour, name = variant_colour(network.variant), variant_name(network.variant)
-        simulated, expected = f"{name}, simulated", f"{name}, theory"
         if what == "rates":
-            simulated += f", τ₂ = {number(network.correlation_time)}"
-            expected += f", τ₂ = {number(network.correlation_time_theory)}"
-        axes.plot(network.lag, mean, color=colour, lw=2.4, alpha=0.65, label=simulated)
+            name += (
+                f": τ₂ = {number(network.correlation_time)}, "
+                f"theory {number(network.correlation_time_theory)}"
+            )
+        handles.append(Line2D([], [], color=colour, lw=2.4, alpha=0.65, label=name))
+        axes.plot(network.lag, mean, color=colour, lw=2.4, alpha=0.65)
         if np.isfinite(error).any():
             axes.fill_between(
                 network.lag, mean - error, mean + error, color=colour, alpha=0.25, lw=0
             )
         dashes = (4 * place, (4, 4 * max(len(networks) - 1, 1)))
-        axes.plot(
-            network.lag, theory, color=darker(colour), lw=1.3, ls=dashes, zorder=3,
-            label=expected,
-        )  # fmt: skip
+        axes.plot(network.lag, theory, color=darker(colour), lw=1.3, ls=dashes, zorder=3)
         longest = max(longest, *(last_above(network.lag, curve) for curve in (mean, theory)))
     axes.axhline(0, color=GREY, lw=0.6)
     axes.set_xlim(0, longest)
@@ -197,7 +198,11 @@ def _autocovariance(axes: Axes, networks: Sequence[Activity], what: str, title: 
         axes.set_yscale("symlog", linthresh=min(starts))
         axes.set_ylim(-0.3 * min(starts), 30 * max(starts))
         axes.set_yticks([0, *(10.0**k for k in range(6) if min(starts) < 10**k < 30 * max(starts))])
-    axes.legend(fontsize=7, ncols=2 if len(networks) > 2 else 1)
+    handles += [
+        Line2D([], [], color=GREY, lw=2.4, alpha=0.65, label="wide: simulated ± s.e."),
+        Line2D([], [], color=INK, lw=1.3, ls="--", label="dashed, darker: theory"),
+    ]
+    axes.legend(handles=handles, fontsize=7, loc="center right")
 
 
 def last_above(lag: np.ndarray, curve: np.ndarray, share: float = 0.01) -> float:
@@ -247,11 +252,11 @@ def _dimension(axes: Axes, networks: Sequence[Activity]) -> None:
             f"theory {number(network.dimension_theory)}"
         )
         if network.feedback > 1:
-            text += "\n(a mode condenses:\nno theory)"
+            text += "\n(a mode\ncondenses:\nno theory)"
         elif not network.asymptotic:
-            text += "\n(too few units\nfor theory)"
+            text += "\n(too few\nunits for\ntheory)"
         if network.frozen > 0:
-            text += f"\n{network.frozen:.0%} of trajectories\nat rest"
+            text += f"\n{network.frozen:.0%} of\ntrajectories\nat rest"
         highest = np.nanmax([network.dimension, network.dimension_theory, 0])
         small = 7 if len(networks) > 3 else 8
         axes.text(place, highest, text + "\n", ha="center", va="bottom", fontsize=small)
@@ -261,7 +266,7 @@ def _dimension(axes: Axes, networks: Sequence[Activity]) -> None:
     )
     axes.set_xlim(-0.6, len(networks) - 0.4)
     dimensions = [d for n in networks for d in (n.dimension, n.dimension_theory)]
-    axes.set_ylim(0, 1.8 * max([1.0, *(d for d in dimensions if np.isfinite(d))]))
+    axes.set_ylim(0, 2.0 * max([1.0, *(d for d in dimensions if np.isfinite(d))]))
     axes.set_ylabel("participation ratio (dimensions)")
     axes.set_title("Dimension of the activity")
     kinds = [

@@ -232,19 +232,22 @@ def _maps(
     deviation = np.sqrt(informed.variance)
     largest = float(np.max(deviation, initial=0.0))
     power = int(np.floor(np.log10(largest))) if 0 < largest < np.inf else 0
+    figure.suptitle(
+        f"Source voxels from above, means over depth (n = {len(voxel):,})",
+        x=0.01, ha="left", fontsize=10,
+    )  # fmt: skip
     for axes, values, title, label in (
         (panels[0], informed.reduction, "How much is known", "variance reduction"),
         (panels[1], informed.patterns, "Patterns known", "share of the patterns"),
         (panels[2], deviation / 10.0**power, "What stays uncertain",
-         f"posterior s.d. ($10^{{{power}}}$)"),
+         f"posterior s.d. of a weight ($10^{{{power}}}$)"),
         (panels[3], informed.injections, "Injections", "experiments"),
     ):  # fmt: skip
         axes.set_facecolor(PALE)
         shown = view.show(axes, view.mean(values.astype(np.float64)), vmin=0)
         view.outline(axes, top, colors="white")
         axes.set_title(title)
-        bar = figure.colorbar(shown, ax=axes, label=f"{label}, mean over depth",
-                              location="bottom", shrink=0.9)  # fmt: skip
+        bar = figure.colorbar(shown, ax=axes, label=label, location="bottom", shrink=0.9)
         bar.locator = MaxNLocator(5)
 
 
@@ -272,8 +275,8 @@ def _distances(axes: Axes, informed: Informed) -> None:
     axes.set_ylabel("source voxels")
     axes.set_ylim(0, 1.2 * axes.get_ylim()[1])
     without = int(np.sum(~reached))
-    title = "Distance to the nearest injection"
-    axes.set_title(f"{title} ({without:,} have none)" if without else title)
+    title = f"Distance to the nearest injection (n = {len(reached):,} source voxels)"
+    axes.set_title(f"{title}, {without:,} have none" if without else title)
     axes.legend(loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")
 
 
@@ -281,7 +284,9 @@ def _bootstrap(axes: Axes, informed: Informed) -> None:
     error, mean = informed.regional_error, informed.regional_mean
     assert error is not None and mean is not None
     shown = axes.imshow(error, aspect="auto", cmap="cividis", vmin=0)
-    axes.figure.colorbar(shown, ax=axes, label="s.e. of the mean weight")
+    axes.figure.colorbar(
+        shown, ax=axes, label="s.e. of the mean weight (density per injected voxel)"
+    )
     if error.size <= 200:
         size = 8 if len(error) <= 6 else 6
         bright = 0.6 * float(np.nanmax(error))

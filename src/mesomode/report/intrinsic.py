@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from mesomode.report.comparison import SESSION_COLOURS
-from mesomode.report.network import variant_colour, variant_name
+from mesomode.network.names import variant_name
+from mesomode.report.comparison import system_colours
 from mesomode.report.style import GREY, counted, new_figure, nothing_to_show, number, styled
 
 if TYPE_CHECKING:
@@ -99,13 +99,7 @@ def draw_intrinsic(systems: Sequence[States], components: int) -> Figure:
         f"{counted(len(systems) - recordings, 'network')}"
     )
     figure = new_figure(12.0, 4.6 + 0.3 * len(systems), title)
-    names = [system.name for system in systems if system.recording]
-    colours = [
-        SESSION_COLOURS[names.index(s.name) % len(SESSION_COLOURS)]
-        if s.recording
-        else variant_colour(s.name)
-        for s in systems
-    ]
+    colours = system_colours([(system.name, system.recording) for system in systems])
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
     _scales(left, systems, colours)
     _estimates(right, systems, colours, components)
@@ -125,14 +119,22 @@ def _scales(axes: Axes, systems: Sequence[States], colours: Sequence[str]) -> No
             color=colour,
             label=system.title if known.any() else None,
         )
+        found = system.estimates
+        if np.isfinite(found["two_nearest"]):
+            middle, low, high = (found[f"two_nearest{end}"] for end in ("", "_low", "_high"))
+            axes.errorbar(
+                [system.states], [middle], [[middle - low], [high - middle]], fmt="none",
+                ecolor=colour, lw=1,
+            )  # fmt: skip
     if not drawn:
         nothing_to_show(axes, "too few independent states for an intrinsic dimension")
         return
     axes.set_xscale("log")
-    for ticks in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        ticks(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("number of states (fewer: larger scale)")
-    axes.set_ylabel("TwoNN dimension")
+    axes.set_ylabel("TwoNN dimension (bars: 95 % interval of all states)")
     axes.set_ylim(bottom=0)
     axes.set_title("A plateau tells a dimension; a rise, noise or too few states")
     axes.legend(fontsize=7)
@@ -158,7 +160,7 @@ def _estimates(
     axes.set_yticks(
         range(len(systems)),
         [
-            f"{s.title}: {s.states} states, {number(s.spacing_s)} s apart\n"
+            f"{s.title}: {s.states:,} states, {number(s.spacing_s)} s apart\n"
             f"all units: PR {number(s.unbiased)}, 90 % in {s.components_90:,.0f}"
             for s in systems
         ],

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mesomode.network.names import variant_name
 from mesomode.report.style import (
     BLUE,
     GREEN,
@@ -29,14 +30,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 WINE = MUTED[6]
-VARIANT_NAMES = {
-    "random_mode": "random modes",
-    "independent": "independent couplings",
-    "blocks": "blocks",
-    "overlaps": "overlapping modes",
-    "heterogeneous": "uneven units",
-    "connectome": "connectome",
-}
 VARIANT_COLOURS = {
     "random_mode": BLUE,
     "independent": RED,
@@ -77,11 +70,6 @@ class Spectrum:
     def modes_for(self, share: float) -> int:
         """Least number of modes with ``share`` per cent of the sum of squares."""
         return int(np.searchsorted(self.energy, share * (1 - 1e-12)) + 1)
-
-
-def variant_name(variant: str) -> str:
-    """What a variant of the networks is called in figures."""
-    return VARIANT_NAMES.get(variant, variant.replace("_", " "))
 
 
 def variant_colour(variant: str) -> str:
@@ -140,6 +128,8 @@ def draw_network(spectra: Mapping[str, Spectrum]) -> Figure:
         scaled = values / np.sqrt(np.mean(values**2))
         shown = scaled > 1e-9 * scaled[0]
         named: dict[str, Any] = {"color": colour, "label": f"{spectrum.name} (n = {len(values):,})"}
+        if colour == CONNECTOME_COLOURS["centred"]:  # a network may have the very same spectrum
+            named |= {"lw": 4.0, "alpha": 0.5}
         left.plot(rank[shown] / len(values), scaled[shown], **named)
         right.plot(rank, spectrum.energy, **named)
     left.set_xscale("log")

@@ -219,13 +219,14 @@ def draw_projection(
     ]
     figure = new_figure(
         13 if flatmap is None else 15.5,
-        0.5 + 3.0 * len(rows),
+        0.5 + 3.2 * len(rows),
         f"Connections of the voxel {place.tolist()} in {name} (+): "
         f"{' and '.join(c.title for c in connections)}",
     )
     parts: Any = np.ravel(figure.subfigures(len(rows), 1, squeeze=False))
     for part, (title, voxel, region, weights, largest, at) in zip(parts, rows, strict=True):
-        part.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+        heading = f"{title} (n = {len(voxel):,} voxels)"
+        part.suptitle(heading, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
         _row(part, voxel, region, weights, largest, at, regions, resolution_um, flatmap)
     return figure
 
@@ -253,14 +254,14 @@ def _row(
     shown = view.show(panels[0], view.maximum(values), norm=scale)
     view.outline(panels[0], view.uppermost(index), colors="white")
     mark(panels[0], *((place[[2, 0]] + 0.5) * view.edge))
-    panels[0].set_title("From above, largest over depth")
+    panels[0].set_title("From above, maximum")
     if flatmap is not None:
         image, top = flatmap.maximum(values, voxel), flatmap.uppermost(index, voxel)
         flatmap.show(panels[1], image, top, norm=scale)
         pixel = flatmap.pixel_of(place)
         if pixel is not None:
             mark(panels[1], *pixel)
-        panels[1].set_title("Flatmap, largest along the path")
+        panels[1].set_title("Flatmap, maximum")
     for axes, name in zip(panels[first:], SECTIONS, strict=True):
         section = Section(voxel, resolution_um, name, int(place[SECTIONS[name][0]]))
         section.show(axes, section.image(values), norm=scale)
@@ -269,4 +270,5 @@ def _row(
         axes.set_title(section.title)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.yaxis.set_major_locator(MaxNLocator(4))
-    figure.colorbar(shown, ax=list(panels), label="weight", shrink=0.85, pad=0.01)
+    label = "weight (projection\ndensity per injected voxel)"
+    figure.colorbar(shown, ax=list(panels), label=label, shrink=0.85, pad=0.01)

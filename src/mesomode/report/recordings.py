@@ -7,13 +7,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from mesomode.report.session import Session, binned, broken_at_gaps, most_variable
+from mesomode.report.session import (
+    Session,
+    binned,
+    broken_at_gaps,
+    most_variable,
+    stimulus_colours,
+)
 from mesomode.report.style import (
     BLUE,
     GREY,
     INK,
-    MUTED,
-    PALETTE,
     RED,
     new_figure,
     nothing_to_show,
@@ -68,7 +72,7 @@ def _traces(axes: Axes, session: Session, count: int) -> None:
     span = np.nanpercentile(np.abs(shown), 99.8) if np.isfinite(shown).any() else 1.0
     step = 0.8 * span if span > 0 else 1.0
     names = list(dict.fromkeys(name for name, _, _ in session.epochs))
-    colours = {name: MUTED[i % len(MUTED)] for i, name in enumerate(names)}
+    colours = stimulus_colours([name for name, _ in session.tests], names)
     for name, start, end in session.epochs:
         axes.axvspan(start, end, color=colours[name], alpha=0.18, lw=0)
     for place in range(shown.shape[1]):
@@ -78,7 +82,7 @@ def _traces(axes: Axes, session: Session, count: int) -> None:
     axes.text(
         1.01,
         step / 2,
-        number(step, 2),
+        f"{number(step, 2)}\n{session.trace_name}",
         transform=axes.get_yaxis_transform(),
         va="center",
         fontsize=8,
@@ -86,7 +90,7 @@ def _traces(axes: Axes, session: Session, count: int) -> None:
     axes.set_xlim(session.time[0], session.time[-1])
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_ylabel(session.trace_name)
+    axes.set_ylabel(f"{session.trace_name} of {shown.shape[1]} units")
     axes.set_title(f"The {shown.shape[1]} most variable of {session.traces.shape[1]} units")
     if names:
         handles = [Patch(color=colours[n], alpha=0.4, label=n.replace("_", " ")) for n in names]
@@ -109,6 +113,7 @@ def _running(axes: Axes, session: Session) -> None:
 
 
 def _tuning(axes: Axes, session: Session) -> None:
+    colours = stimulus_colours([name for name, _ in session.tests], ())
     tested = [(name, p[np.isfinite(p)]) for name, p in session.tests]
     tested = [(name, p) for name, p in tested if p.size]
     if not tested:
@@ -116,14 +121,14 @@ def _tuning(axes: Axes, session: Session) -> None:
         return
     strongest = max(-np.log10(max(float(p.min()), 1e-300)) for _, p in tested)
     edges = np.linspace(0, min(max(np.ceil(strongest), 4), 20), 41)
-    for place, (name, p) in enumerate(tested):
+    for name, p in tested:
         tuned = int(np.sum(p < session.significance))
         axes.hist(
             np.minimum(-np.log10(np.maximum(p, 1e-300)), edges[-1]),
             list(edges),
             histtype="step",
             lw=1.4,
-            color=PALETTE[place % len(PALETTE)],
+            color=colours[name],
             label=f"{name.replace('_', ' ')}: {tuned} of {p.size} ({100 * tuned / p.size:.0f} %)",
         )
     axes.axvline(-np.log10(session.significance), color=GREY, lw=0.8, ls=":")
@@ -163,7 +168,8 @@ def _spectrum(axes: Axes, session: Session) -> None:
     axes.set_yscale("log")
     axes.set_xlabel("rank")
     axes.set_ylabel("share of the variance")
-    axes.set_title("Spectrum of the covariance")
+    used = int(np.sum(session.status == 0))
+    axes.set_title(f"Spectrum of the covariance (N = {used} units)")
     text = (
         "participation ratio\n"
         f"{with_error(session.dimension, session.dimension_error)} (unbiased)\n"

@@ -89,23 +89,39 @@ def _pairs(place: Any, store: xr.Dataset, populations: list[dict[str, Any]]) -> 
     rows = np.arange(len(order))
     for panel, (name, title) in zip(axes, PANELS, strict=True):
         chance, width = (store[f"{name}_null{end}"].values[order] for end in ("", "_deviation"))
-        panel.barh(rows, 4 * width, left=chance - 2 * width, height=0.6, color=PALE, label="chance")
+        panel.barh(
+            rows, 4 * width, left=chance - 2 * width, height=0.6, color=PALE,
+            label="chance: mean ± 2 s.d.",
+        )  # fmt: skip
         panel.plot(chance, rows, "|", color=GREY, ms=9)
         panel.plot(store[name].values[order], rows, "o", color=BLUE, ms=6, label="measured")
         if name == "ssm":
             relative = store["ssm_relative"].values[order]
-            panel.plot(relative, rows, "o", color=RED, mfc="white", ms=7, label="without noise")
-        panel.set_title(title)
+            panel.plot(
+                relative,
+                rows,
+                "o",
+                color=RED,
+                mfc="white",
+                ms=7,
+                label="divided by the noise ceiling",
+            )
+        panel.set_xlabel(title)
         panel.set_ylim(len(order) - 0.4, -0.6)
         panel.axvline(0, color=GREY, lw=0.6)
     labels = []
     for pair in order:
         one, two = (populations[int(store[end][pair])] for end in ("first", "second"))
-        labels.append(f"{_name(one)} – {_name(two)}\n{_words(one['stimulus'])}")
+        images = int(store["images"][int(store["first"][pair])])
+        labels.append(
+            f"{_name(one)} – {_name(two)}\n{_words(one['stimulus'])}, n = {images} images"
+        )
     axes[0].set_yticks(rows, labels, fontsize=7)
     place.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
     if count > len(order):
-        axes[-1].set_xlabel(f"the {len(order)} most similar of {count} pairs")
+        place.suptitle(
+            f"The {len(order)} most similar of {count} pairs", fontsize=9, x=0.99, ha="right"
+        )
 
 
 def _profile(
@@ -138,8 +154,9 @@ def _profile(
         axes.plot(depth + shift, values[depth], "o", ms=9, mfc="none", color=colour)
     axes.axhline(0, color=GREY, lw=0.6)
     axes.set_xticks(x, layers)
-    axes.set_ylabel("SSM ± s.d. over units")
-    axes.set_title(f"{_words(stimulus).capitalize()}: likeness to image features")
+    axes.set_ylabel("SSM with image features\n(± s.d. over draws of units)")
+    images = f" (n = {int(store['images'][places[0]])} images)" if places else ""
+    axes.set_title(f"{_words(stimulus).capitalize()}{images}")
     if places:
         low, high = axes.get_ylim()
         axes.set_ylim(low, high + 0.45 * (high - low))
@@ -168,7 +185,7 @@ def _recovered(axes: Axes, store: xr.Dataset, ladder: int) -> None:
     axes.set_yticks(range(len(layers)), layers, fontsize=7)
     axes.set_xlabel("found to be")
     axes.set_ylabel("recording of")
-    axes.set_title("Simulated: layer found (%)")
+    axes.set_title("Simulated recordings: layer found (%)")
     for side in axes.spines.values():
         side.set_visible(False)
 
@@ -200,6 +217,6 @@ def _dimensions(axes: Axes, store: xr.Dataset, populations: list[dict[str, Any]]
     axes.set_xscale("log")
     for ticks in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         ticks(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
-    axes.set_xlabel("dimension of the mean responses")
+    axes.set_xlabel("dimension of the mean responses (number of dimensions)")
     axes.set_title("Dimension of representations (noise included)")
     axes.legend(fontsize=7, loc="best")

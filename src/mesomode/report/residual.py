@@ -159,7 +159,7 @@ def draw_residual(
         reached = source_voxel[injection_density[:, place] > 0]
         titles = (
             f"{experiment[place]}: {why}\nobserved{words}",
-            f"MSE_rel {100 * prediction.error[place]:.3g} %\npredicted",
+            f"MSE_rel {100 * prediction.error[place]:.3g} %, n = {known.sum():,} voxels\npredicted",
             "\npredicted − observed",
         )
         drawn = [
@@ -167,7 +167,7 @@ def draw_residual(
             for axes, image, scale, title in zip(row, images, scales, titles, strict=True)
         ]
         figure.colorbar(drawn[1], ax=list(row[:2]), label="projection density", shrink=0.9)
-        figure.colorbar(drawn[2], ax=row[2], label="difference", shrink=0.9)
+        figure.colorbar(drawn[2], ax=row[2], label="difference of the densities", shrink=0.9)
     handles = [
         Line2D([], [], color=RED, lw=1.6, label="injection"),
         Patch(fc=UNOBSERVED, hatch="////", ec="white", label="not observed at any depth"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mesomode.report.style import GREY, MUTED, PALETTE
 from mesomode.report.variability import FieldShown, Variability, fields_of, variability_of
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 POINTS = 1500
 """Points drawn of a trace; longer ones are averaged over bins."""
+SIGNALS = {"dff": "ΔF/F", "events": "events"}
+"""What signals are called in figures."""
 PAUSE_S = 5.0
 """Pauses between presentations up to this long are drawn as part of the epoch."""
 
@@ -124,7 +127,7 @@ class Session:
             half_width=float(store["half_width"]),
             integrated_time=float(store["integrated_time"]),
             facts=facts_of(store.attrs),
-            trace_name="ΔF/F" if "dff" in store else "events",
+            trace_name=SIGNALS["dff" if "dff" in store else "events"],
             variability=variability_of(store, stimuli, significance),
             fields=fields_of(store),
         )
@@ -133,14 +136,35 @@ class Session:
 def facts_of(attributes: Mapping[Any, Any]) -> list[str]:
     """What is known of a session, in words."""
     known = (
-        ("session_type", "{}"),
-        ("targeted_structure", "{}"),
-        ("imaging_depth_um", "{} µm deep"),
-        ("cre_line", "{}"),
-        ("own_file", "{}"),
+        ("session_type", "session type {}"),
+        ("targeted_structure", "area {}"),
+        ("imaging_depth_um", "imaged {} µm deep"),
+        ("cre_line", "line {}"),
+        ("own_file", "file {}"),
     )
     facts = [text.format(attributes[name]) for name, text in known if attributes.get(name)]
-    return [*facts, f"dimension and time-scales of {attributes['signal']}"]
+    signal = str(attributes["signal"])
+    return [*facts, f"dimension and time-scales of {SIGNALS.get(signal, signal)}"]
+
+
+def stimulus_colours(tested: Sequence[str], shown: Sequence[str]) -> dict[str, str]:
+    """Colours of stimuli, the same in all panels.
+
+    Parameters
+    ----------
+    tested : sequence of str
+        Stimuli with conditions, in the order in which panels draw them.
+    shown : sequence of str
+        All stimuli; grey or muted where they were not tested.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    colours = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(tested)}
+    for place, name in enumerate(n for n in shown if n not in colours):
+        colours[name] = GREY if name == "spontaneous" else MUTED[(place + 3) % len(MUTED)]
+    return colours
 
 
 def binned(values: np.ndarray, points: int = POINTS) -> np.ndarray:

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mesomode.report.comparison import SESSION_COLOURS
-from mesomode.report.network import variant_colour, variant_name
+from mesomode.network.names import variant_name
+from mesomode.report.comparison import system_colours
+from mesomode.report.network import variant_colour
 from mesomode.report.style import GREY, INK, counted, new_figure, nothing_to_show, number, styled
 
 if TYPE_CHECKING:
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
 
 COPY_WORDS = {
     "whole": "",
-    "first_half": "½",
-    "second_half": "½′",
-    "phase_randomised": "phases",
-    "shuffled": "shuffled",
+    "first_half": "first half",
+    "second_half": "second half",
+    "phase_randomised": "phases randomised",
+    "shuffled": "frames shuffled",
 }
 MARKERS = dict(zip(COPY_WORDS, "o<>sX", strict=True))
 MOST_LABELLED = 60
 """Items above which halves and surrogates have no label of their own in the matrix."""
+
+MOST_BESIDE = 24
+"""Systems above which the legend of the map has two columns."""
 
 MOST_TOLD = 4
 """Recordings whose closest network is told in words; the table has all."""
@@ -50,15 +54,9 @@ def draw_similarity(store: xr.Dataset, copies: tuple[str, ...]) -> Figure:
     systems = store.attrs["systems"]
     recordings = [s["name"] for s in systems if s["kind"] == "recording"]
     networks = [s["name"] for s in systems if s["kind"] == "network"]
-    names, colours = [], []
-    for system in systems:
-        recorded = system["kind"] == "recording"
-        names.append(f"session {system['name']}" if recorded else variant_name(system["name"]))
-        colours.append(
-            SESSION_COLOURS[recordings.index(system["name"]) % len(SESSION_COLOURS)]
-            if recorded
-            else variant_colour(system["name"])
-        )
+    kinds = [(system["name"], system["kind"] == "recording") for system in systems]
+    names = [f"session {name}" if recorded else variant_name(name) for name, recorded in kinds]
+    colours = system_colours(kinds)
     of = store["system"].values
     kind = [copies[code] for code in store["copy"].values]
     title = (
@@ -72,7 +70,7 @@ def draw_similarity(store: xr.Dataset, copies: tuple[str, ...]) -> Figure:
     grid = figure.add_gridspec(2, 2, height_ratios=(5.0, 0.9 + each * rows))
     unit = UNITS[store.attrs["metric"]]
     _matrix(figure.add_subplot(grid[0, 0]), store["distance"].values, of, kind, names, unit)
-    _map(figure.add_subplot(grid[0, 1]), store, of, kind, names, colours)
+    _map(figure.add_subplot(grid[0, 1]), store, of, kind, names, colours, unit)
     below = figure.add_subplot(grid[1, :])
     if recordings and networks:
         _floors(below, store, recordings, networks, colours, unit)
@@ -96,9 +94,10 @@ def _matrix(
         for system, copy in zip(of, kind, strict=True)
     ]
     axes.set_yticks(ticks, labels, fontsize=7)
-    axes.set_xticks(ticks, [""] * len(of))
+    axes.set_xticks([])
+    axes.set_xlabel("columns: as the rows")
     axes.tick_params(length=2)
-    axes.set_title("All pairs")
+    axes.set_title(f"All pairs (n = {len(of)} × {len(of)})")
     for side in axes.spines.values():
         side.set_visible(False)
 
@@ -110,9 +109,9 @@ def _map(
     kind: list[str],
     names: list[str],
     colours: list[str],
+    unit: str,
 ) -> None:
     points = store["map"].values
-    middle = np.median([y for (_, y), copy in zip(points, kind, strict=True) if copy == "whole"])
     for place, (x, y) in enumerate(points):
         whole = kind[place] == "whole"
         axes.plot(
@@ -122,21 +121,21 @@ def _map(
             color=colours[of[place]],
             ms=9 if whole else 6,
             mfc=colours[of[place]] if whole else "white",
+            label=names[of[place]] if whole else None,
         )
-        if whole:
-            axes.annotate(
-                names[of[place]],
-                (x, y),
-                xytext=(6, 6 if y >= middle else -13),  # away from the others
-                textcoords="offset points",
-                fontsize=8,
-            )
     for copy in dict.fromkeys(kind):
-        axes.plot([], [], MARKERS[copy], color=INK, mfc="white", label=copy.replace("_", " "))
-    axes.legend(loc="best", fontsize=7)
+        if copy != "whole":
+            words = COPY_WORDS[copy]
+            axes.plot([], [], MARKERS[copy], color=INK, mfc="white", label=words)
+    long = len(names) > MOST_BESIDE
+    axes.legend(
+        loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=5 if long else 7,
+        title="whole: filled", title_fontsize=7, ncols=2 if long else 1,
+    )  # fmt: skip
     axes.set_aspect("equal", adjustable="datalim")
-    axes.set_xlabel("first axis (as the distance)")
-    axes.set_ylabel("second axis")
+    of_unit = f" ({unit})" if unit != "1" else ""
+    axes.set_xlabel(f"first axis of the map{of_unit}")
+    axes.set_ylabel(f"second axis of the map{of_unit}")
     axes.set_title(
         f"Map; it keeps {100 * float(store['explained']):.0f} % of the squared distances"
     )

@@ -167,6 +167,42 @@ def region_centre(
     return origin[1] + (column + 0.5) * edge, origin[0] + (row + 0.5) * edge
 
 
+def clear_of(
+    markers: np.ndarray,
+    shape: tuple[int, ...],
+    edge: float,
+    origin: tuple[float, float] = (0.0, 0.0),
+) -> np.ndarray:
+    """Pixels about which an acronym touches no marker.
+
+    An acronym is taken to be as wide as a ninth of the image and a third as high.
+
+    Parameters
+    ----------
+    markers : float array (marker, 3)
+        Places x, y and radii, in the unit of ``edge``.
+    shape : (int, int)
+        Rows and columns of the image.
+    edge : float
+        Of a pixel.
+    origin : (float, float)
+        Upper and left border of the image.
+
+    Returns
+    -------
+    bool array (row, column)
+    """
+    x = origin[1] + (np.arange(shape[1]) + 0.5) * edge
+    y = origin[0] + (np.arange(shape[0]) + 0.5) * edge
+    wide = shape[1] * edge / 18
+    free = np.ones(shape, dtype=bool)
+    for across, down, radius in markers:
+        beside = np.abs(x - across) > wide + radius
+        above = np.abs(y - down) > wide / 3 + radius
+        free &= beside[None, :] | above[:, None]
+    return free
+
+
 def dorsal_regions(
     axes: Axes,
     view: Dorsal,
@@ -176,6 +212,7 @@ def dorsal_regions(
     filled: bool = True,
     names: bool = True,
     alpha: float = 1.0,
+    avoid: np.ndarray | None = None,
 ) -> None:
     """Draw the regions of voxels seen from above, filled or as outlines, with acronyms.
 
@@ -190,6 +227,8 @@ def dorsal_regions(
     filled, names : bool
     alpha : float
         Opacity of the filling.
+    avoid : float array (marker, 3), optional
+        Places x, y and radii in mm of markers that the acronyms keep clear of where they can.
     """
     top = view.uppermost(region_index(region, regions))
     if filled:
@@ -198,7 +237,8 @@ def dorsal_regions(
         view.show(axes, image)
     view.outline(axes, top, **({} if filled else {"colors": "white"}))
     if names:
-        label_regions(axes, top, regions, view.edge, (view.extent[3], view.extent[0]))
+        origin = (view.extent[3], view.extent[0])
+        label_regions(axes, top, regions, view.edge, origin, avoid=avoid)
 
 
 def label_regions(
@@ -208,11 +248,22 @@ def label_regions(
     edge: float,
     origin: tuple[float, float] = (0.0, 0.0),
     least: int = 1,
+    avoid: np.ndarray | None = None,
 ) -> None:
-    """Write acronyms in the regions that have ``least`` pixels of an image of indices."""
+    """Write acronyms in the regions that have ``least`` pixels of an image of indices.
+
+    They lie above all markers, and in pixels away from those of ``avoid`` (see
+    :func:`dorsal_regions`) where a region has such pixels.
+    """
+    free = np.ones(index.shape, dtype=bool)
+    if avoid is not None:
+        free = clear_of(avoid, index.shape, edge, origin)
     for place, record in enumerate(regions):
         inside = index == place
-        centre = region_centre(inside, edge, origin)
+        if (inside & free).any():
+            centre = region_centre(inside & free, edge, origin)
+        else:
+            centre = region_centre(inside, edge, origin)
         if centre is not None and inside.sum() >= least:
             axes.text(
                 *centre,
@@ -223,4 +274,5 @@ def label_regions(
                 color=INK,
                 bbox={"boxstyle": "round,pad=0.12", "fc": "white", "ec": "none", "alpha": 0.7},
                 clip_on=True,
+                zorder=4,
             )

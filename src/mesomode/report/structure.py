@@ -131,7 +131,11 @@ def draw_structure(measured: Measured) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    figure = new_figure(11, 8.2, f"Structure of the connectome {measured.name}".rstrip())
+    title = f"Structure of the connectome {measured.name}".rstrip()
+    draws = max((len(null[1]) for null in measured.nulls.values()), default=0)
+    if draws:
+        title += f", beside {draws} random ones of each kind"
+    figure = new_figure(11, 8.2, f"{title} (N = {measured.units:,} units)")
     grid = figure.add_gridspec(3, 6, height_ratios=(3, 3, 1.5))
     _spectrum(figure.add_subplot(grid[0, :4]), measured)
     _rank(figure.add_subplot(grid[0, 4:]), measured)
@@ -163,13 +167,17 @@ def _spectrum(axes: Axes, measured: Measured) -> None:
 
 
 def _rank(axes: Axes, measured: Measured) -> None:
-    labels = ["connectome", *(NULL_NAMES[name] for name in measured.nulls)]
+    labels = ["connectome"]
+    labels += [
+        NULL_NAMES[name].replace(" ", "\n") + f"\nn = {len(null[1])}"
+        for name, null in measured.nulls.items()
+    ]
     axes.plot(0, measured.corrected, "o", color=BLUE)
     for place, (name, null) in enumerate(measured.nulls.items(), start=1):
         drawn = null[1]
         axes.plot(np.full(len(drawn), place), drawn, "_", color=NULL_COLOURS[name], ms=12)
     axes.axhline(0, color=PALE, lw=0.8, zorder=0)
-    axes.set_xticks(range(len(labels)), [label.replace(" ", "\n") for label in labels])
+    axes.set_xticks(range(len(labels)), labels)
     axes.set_xlim(-0.6, len(labels) - 0.4)
     axes.set_ylabel(r"1/PR$_\mathrm{D}$, corrected")
     axes.set_title("Inverse effective rank")
@@ -237,7 +245,7 @@ def _facts(axes: Axes, measured: Measured) -> None:
     ]
     header = [
         "", "units", "connected", "isolated", "mean", "first\nmode", "centred",
-        r"1/PR$_\mathbf{D}$", "corrected", r"N · PR$_\mathbf{D}$", "kurtosis", "reciprocity",
+        r"1/PR$_\mathbf{D}$", "corrected", r"N · PR$_\mathbf{D}$", "kurtosis", "reci-\nprocity",
     ]  # fmt: skip
     rows = [row]
     for name, (_, inverse, _, share) in measured.nulls.items():

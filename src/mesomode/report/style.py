@@ -20,7 +20,7 @@ import matplotlib
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
@@ -173,6 +173,12 @@ def region_colours(regions: list[dict[str, Any]]) -> list[tuple[float, float, fl
     if len(regions) <= len(MUTED):
         return [to_rgb(colour) for colour in MUTED[: len(regions)]]
     return [to_rgb(c) for c in matplotlib.colormaps["turbo"](np.linspace(0, 1, len(regions)))]
+
+
+def hues(count: int) -> list[str]:
+    """So many different colours, dark enough to be read as text."""
+    spread = matplotlib.colormaps["turbo"](np.linspace(0.02, 0.98, count))
+    return [to_hex([0.8 * part for part in colour[:3]]) for colour in spread]
 
 
 def darker(colour: str) -> tuple[float, float, float]:

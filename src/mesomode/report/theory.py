@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from mesomode.network.names import variant_name
 from mesomode.report.dynamics import last_above
-from mesomode.report.network import variant_colour, variant_name
+from mesomode.report.network import variant_colour
 from mesomode.report.style import (
     GREY,
     INK,
@@ -109,7 +110,11 @@ def draw_scaling(ensembles: Sequence[Ensemble]) -> Figure:
     right.set_title("Dimension of the activity")
     handles, labels = right.get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside lower center", ncols=3, title="Dimension of the activity"
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=3,
+        title="Numbers: dimension of the activity per unit",
     )
     return figure
 
@@ -123,20 +128,23 @@ def _sizes(axes: Axes, ensembles: Sequence[Ensemble], what: str) -> None:
         inverse = 1.0 / ensemble.units
         offset = 1 + 0.02 * (place - (len(ensembles) - 1) / 2)
         rank = f"{variant_name(ensemble.variant)}, PR$_D$ = {number(ensemble.effective_rank)}"
+        known = np.isfinite(values).any(axis=1)
+        label = f"{rank}: {values.shape[1]} networks each"
+        if not known.all():
+            label += f", none of {', '.join(f'{n:,}' for n in ensemble.units[~known])} units"
         axes.plot(
             np.repeat(inverse * offset, values.shape[1]), values.ravel(), "o", ms=4, mfc="none",
-            color=colour, label=f"{rank}: single networks",
+            color=colour, label=label,
         )  # fmt: skip
         axes.plot(inverse * offset, values.mean(axis=1), "_", ms=14, mew=2, color=colour)
         axes.axhline(theory, color=darker(colour), lw=1.2, ls=(4 * place, (4, 4)),
                      label=f"theory, N → ∞: {number(theory)}")  # fmt: skip
         if np.isfinite(limit):
-            axes.plot(
-                [0, inverse.max()], [limit, limit + slope * inverse.max()], color=colour, lw=0.8
-            )
+            end = inverse[known].max()
+            axes.plot([0, end], [limit, limit + slope * end], color=colour, lw=0.8)
             axes.errorbar(
                 [0.012 * inverse.max() * place], [limit], [error], fmt="s", ms=5, color=colour,
-                clip_on=False, label=f"extrapolated: {with_error(limit, error)}",
+                clip_on=False, label=f"extrapolated ± s.e.: {with_error(limit, error)}",
             )  # fmt: skip
     sizes = np.unique(np.concatenate([ensemble.units for ensemble in ensembles]))
     axes.set_xlim(0, 1.08 / sizes.min())
@@ -150,7 +158,8 @@ class Ranks:
 
     Parameters
     ----------
-    units, gain, noise
+    units, trajectories : int
+    gain, noise : float
         Of all of them.
     effective_rank : float array (network,)
         Infinite: independent couplings.
@@ -168,6 +177,7 @@ class Ranks:
     """
 
     units: int
+    trajectories: int
     gain: float
     noise: float
     effective_rank: np.ndarray
@@ -186,6 +196,7 @@ class Ranks:
         """What a store of the step ``dynamics-effective-rank`` holds."""
         return cls(
             units=int(store.attrs["units"]),
+            trajectories=int(store.attrs["trajectories"]),
             gain=float(store.attrs["gain"]),
             noise=float(store.attrs["noise"]),
             effective_rank=store["effective_rank"].values,
@@ -217,7 +228,10 @@ def draw_effective_rank(ranks: Ranks) -> Figure:
         11, 4.6, "Few strong modes: the same units, fewer dimensions of their activity"
     )
     figure.supxlabel(
-        f"{ranks.units:,} units, g = {ranks.gain:g}, σ² = {ranks.noise:g}", fontsize=8, color=GREY
+        f"a network of {ranks.units:,} units each, g = {ranks.gain:g}, σ² = {ranks.noise:g}, "
+        f"{ranks.trajectories} initial states",
+        fontsize=8,
+        color=GREY,
     )
     left, right = figure.subplots(1, 2)
     finite = ranks.effective_rank[np.isfinite(ranks.effective_rank)]
@@ -245,7 +259,7 @@ def draw_effective_rank(ranks: Ranks) -> Figure:
     left.axhline(0, color=GREY, lw=0.6)
     left.set_xlabel("lag τ (time constants)")
     left.set_ylabel(r"$C_\varphi(\tau)$")
-    left.set_title("A unit: autocovariance of the activity")
+    left.set_title("A unit: autocovariance of the activity (± s.e.)")
     left.legend()
     right.plot(ranks.point, ranks.point_theory, color=INK, lw=1.2, ls="--", label="theory, N → ∞")
     right.axhline(ranks.independent_theory, color=RED, lw=1.2, ls="--")
@@ -253,7 +267,7 @@ def draw_effective_rank(ranks: Ranks) -> Figure:
     for place, rank in enumerate(ranks.effective_rank):
         at = edge if np.isinf(rank) else rank
         right.errorbar(
-            [at], [ranks.dimension[place]], [ranks.dimension_error[place]], fmt="o", ms=7,
+            [at], [ranks.dimension[place]], [ranks.dimension_error[place]], fmt="o", ms=4,
             color=colours[place],
         )  # fmt: skip
     right.plot([], [], "o", color=GREY, label="simulated ± s.e. over initial states")

@@ -97,17 +97,20 @@ def _where(
     place: np.ndarray,
     flipped: np.ndarray,
 ) -> None:
-    dorsal_regions(axes, view, source_region, regions, alpha=0.25)
+    area = np.maximum(LARGEST_MARKER * np.asarray(volume) / max(float(np.max(volume)), 1e-9), 6)
+    # about how many mm a point is, the panel being four inches high
+    radius = np.sqrt(area / np.pi) * view.shape[0] * view.edge / (4.0 * 72)
+    markers = np.column_stack([centroid[:, [2, 0]] / 1000, radius])
+    dorsal_regions(axes, view, source_region, regions, alpha=0.25, avoid=markers)
     axes.set_xlabel("medio-lateral (mm)")
     axes.set_ylabel("antero-posterior (mm)")
     colours = np.array(region_colours(regions))
-    area = LARGEST_MARKER * np.asarray(volume) / max(float(np.max(volume)), 1e-9)
     for side, marker in ((False, "o"), (True, "D")):
         chosen = np.asarray(flipped) == side
         axes.scatter(
             centroid[chosen, 2] / 1000,
             centroid[chosen, 0] / 1000,
-            s=np.maximum(area[chosen], 6),
+            s=area[chosen],
             c=colours[place[chosen]],
             marker=marker,
             edgecolors=INK,
@@ -260,13 +263,15 @@ def draw_coverage(
     place = region_index(source_region, regions)
     shares = [100 * np.mean(reach[place == i] > 0) if (place == i).any() else np.nan
               for i in range(len(regions))]  # fmt: skip
-    bars = axes.bar(
-        [record["acronym"] for record in regions], shares, color=region_colours(regions)
+    axes.bar(range(len(regions)), shares, color=region_colours(regions))
+    axes.set_xticks(
+        range(len(regions)),
+        [f"{r['acronym']}, n = {np.sum(place == i):,}" for i, r in enumerate(regions)],
+        rotation=90,
+        fontsize=8 if len(regions) <= 16 else 5,
     )
-    axes.bar_label(bars, [f"n={np.sum(place == i):,}" for i in range(len(regions))], fontsize=7)
-    axes.tick_params(axis="x", rotation=60)
-    axes.set_ylim(0, 112)
+    axes.set_ylim(0, 105)
     axes.set_yticks(range(0, 101, 20))
     axes.set_ylabel("source voxels reached (%)")
-    axes.set_title("Coverage of the regions")
+    axes.set_title("Coverage of the regions (n: source voxels)")
     return figure

@@ -148,11 +148,12 @@ def draw_truth(
     tables, above, below = parts
     _table(tables.subplots(), models, true_singular_value)
     panels = above.subplots(lines, across, squeeze=False).ravel()
-    for axes, model in zip(panels, models, strict=False):
-        counts, edges = density_of(truth, model.weights)
+    counted = [density_of(truth, model.weights) for model in models]
+    most = max(float(counts.max()) for counts, _ in counted)
+    for axes, model, (counts, edges) in zip(panels, models, counted, strict=False):
         labels = (f"true weight (n = {counts.sum():,.0f})",
                   f"weight, {model_name(model.name)} model")  # fmt: skip
-        draw_density(axes, counts, edges, labels)
+        shown = draw_density(axes, counts, edges, labels, most)
         axes.set_title(f"{model_title(model.name)} model, r = {number(model.correlation)}")
     place = len(models)
     _regional(panels[place], models, true_regional_weights)
@@ -160,6 +161,7 @@ def draw_truth(
     _energy(panels[place + 2], models, true_singular_value)
     for axes in panels[panels_wanted:]:
         axes.set_axis_off()
+    above.colorbar(shown, ax=list(panels), label="pairs of voxels (counts)", shrink=0.6, pad=0.01)
     _examples(below, view, sources, models, truth, source_voxel, source_region, target_region,
               regions)  # fmt: skip
     return figure
@@ -202,7 +204,7 @@ def _spectra(axes: Axes, models: Sequence[Model], truth: np.ndarray) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("rank")
-    axes.set_ylabel("singular value")
+    axes.set_ylabel("singular value (of the weights)")
     axes.set_title("Singular values")
     axes.legend()
 
@@ -259,8 +261,8 @@ def _examples(
             axes.set_title(f"From {name} (+): {title}")
         for axes in panels[len(columns) :]:
             axes.set_axis_off()
-        part.colorbar(shown, ax=list(panels), label="mean weight over depth", shrink=0.85,
-                      extend="max")  # fmt: skip
+        label = "mean over depth of the weight\n(projection density per injected voxel)"
+        part.colorbar(shown, ax=list(panels), label=label, shrink=0.85, extend="max")
 
 
 def _table(axes: Axes, models: Sequence[Model], truth: np.ndarray) -> None:
@@ -269,10 +271,15 @@ def _table(axes: Axes, models: Sequence[Model], truth: np.ndarray) -> None:
     rows = [
         [
             f"{model_name(m.name)} model",
-            number(m.relative_error, 4),
-            number(m.mean_squared_error, 4),
-            number(m.correlation, 4),
-            number(m.regional_error, 4),
+            *(
+                f"{value:.3f}" if np.isfinite(value) else number(value)
+                for value in (
+                    m.relative_error,
+                    m.mean_squared_error,
+                    m.correlation,
+                    m.regional_error,
+                )
+            ),
         ]
         for m in models
     ]

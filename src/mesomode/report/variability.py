@@ -117,14 +117,15 @@ def draw_reliability(axes: Axes, tests: Sequence[Variability]) -> None:
             alpha=0.6,
             mew=0,
             color=PALETTE[place % len(PALETTE)],
-            label=f"{test.stimulus}: {number(middle, 2)}",
+            label=f"{test.stimulus}: {number(middle, 2)} (n = {int(chosen.sum())})",
         )
     axes.plot([-0.5, 1], [-0.5, 1], color=GREY, lw=0.7, ls=":")
     axes.set_xlim(-0.55, 1.05)
-    axes.set_ylim(-0.55, 1.05)
-    axes.set_xlabel("noise ceiling (R²; below −0.5: there)")
-    axes.set_ylabel("reliability (split halves)")
-    axes.set_title("What repeats over trials (median ceiling of tuned units)")
+    axes.set_ylim(-0.55, 1.05 + 0.19 * sum(known.any() for _, known in shown))  # the legend's
+    axes.set_yticks(np.arange(-0.4, 1.01, 0.2))
+    axes.set_xlabel("noise ceiling (R²; units below −0.5 are drawn at −0.5)")
+    axes.set_ylabel("reliability (correlation)")
+    axes.set_title("What repeats over trials (median ceiling of n tuned units)")
     axes.legend(loc="upper left", markerscale=2)
 
 
@@ -151,7 +152,9 @@ def draw_correlations(axes: Axes, tests: Sequence[Variability]) -> None:
     axes.set_ylim(0, 1.45 * axes.get_ylim()[1])
     axes.set_xlabel("noise correlation")
     axes.set_ylabel("pairs of units (%)")
-    axes.set_title("Correlations between units (means)")
+    pairs = sorted({t.noise_correlation.size for _, t in drawn})
+    n = " to ".join(f"{count:,}" for count in dict.fromkeys((pairs[0], pairs[-1])))
+    axes.set_title(f"Correlations between units (means; n = {n} pairs)")
     axes.legend(loc="upper left")
 
 

@@ -15,17 +15,17 @@ export function About({ manifest, grid, models }: { manifest: any; grid: Grid | 
     <div class="page prose">
       <h2>About this page</h2>
       <p>
-        It shows the run <strong>{manifest.run}</strong> from {manifest.files} data files ({(manifest.bytes / 1e6).toFixed(1)} MB)
+        It shows the run <strong>{manifest.run}</strong> from {manifest.files} data file{manifest.files === 1 ? "" : "s"} ({(manifest.bytes / 1e6).toFixed(1)} MB)
         beside it, of which it reads only what you look at. It needs no network and no server. The address in your
         browser says what is shown: send it with the folder, or to somebody who has it.
       </p>
-      <h3>How to use it</h3>
-      <ul>
+      {grid && <h3>How to use it</h3>}
+      {grid && <ul>
         <li>Click or tap a map to choose the voxel whose connections are shown; with the mouse you may also drag.</li>
         <li>Arrow keys move the voxel in the plane of the focused map, page up and page down across it.</li>
         <li>Hover over a map to read values. From above, a pixel shows the voxel with the largest weight over depth.</li>
         <li>Switch between what a voxel projects to and what projects to it; compare two models; see where the data say nothing.</li>
-      </ul>
+      </ul>}
       {grid && (
         <>
           <h3>What the colours mean</h3>

@@ -104,6 +104,14 @@ const OVERLAYS: Record<string, string> = {
   observed_fraction: "observed share of targets",
 };
 
+const OVERLAY_UNITS: Record<string, string> = {
+  variance_reduction: "share of the prior variance",
+  posterior_variance: "(density per unit injection)²",
+  informed_patterns: "share of the patterns",
+  injections: "experiments",
+  observed_fraction: "share of the targets",
+};
+
 /** The voxel to keep when the direction changes: the same if it is there, else the nearest. */
 function kept(grid: Grid, place: Place, direction: State["direction"]): Place {
   const voxels = direction === "out" ? grid.source : grid.target;
@@ -155,7 +163,7 @@ function Rows({ shown, grid, models, overlay, onPlace }: { shown: Shown; grid: G
   const quantity = grid.description.coverage?.quantities[overlay];
   if (quantity) {
     const known = Float64Array.from(grid.arrays[overlay], (v) => (Number.isFinite(v) ? v : NaN));
-    rows.push({ id: "overlay", title: `Sources: ${OVERLAYS[overlay] ?? overlay}`, values: known, voxels: grid.source, scale: { ...sequential(known), scheme: "cividis" }, unit: quantity.unit === "1" ? "" : quantity.unit.replace("um", "µm"), hatched: uninformed, note: `${quantity.meaning}.` });
+    rows.push({ id: "overlay", title: `Sources: ${OVERLAYS[overlay] ?? overlay}`, values: known, voxels: grid.source, scale: { ...sequential(known), scheme: "cividis" }, unit: OVERLAY_UNITS[overlay] ?? (quantity.unit === "1" ? "" : quantity.unit.replace("um", "µm")), hatched: uninformed, note: `${quantity.meaning}.` });
   }
   return (
     <>

@@ -93,6 +93,12 @@ function App({ loaded }: { loaded: Loaded }) {
         </nav>
       </header>
       <main id="main" tabIndex={-1} ref={heading} data-view={state.view}>
+        {!grid && (
+          <p class="page without" role="note">
+            The connectome of this run was read from a file, which does not say where its units lie: there are no maps and
+            no tracer experiments here. Spectrum, networks and recordings are.
+          </p>
+        )}
         <Guarded key={state.view}>
           {state.view === "connectome" && grid && <Connectome {...{ state, change, grid, models }} />}
           {state.view === "experiments" && grid && <Experiments {...{ state, change, grid }} />}

@@ -6,8 +6,9 @@ import type { Piece, Values } from "./data";
 import { spectrum } from "./spectrum";
 import type { State } from "./state";
 
-export const label = (attributes: any) =>
-  [attributes.name, attributes.variant].filter(Boolean).join(" / ").replaceAll("_", " ");
+/** What a variant of the networks is called, here as in the figures. */
+export const called = (piece: Piece, variant: string): string =>
+  piece.description.names[variant] ?? variant.replaceAll("_", " ");
 
 interface Props {
   piece: Piece;
@@ -17,6 +18,8 @@ interface Props {
 
 export function Networks({ piece, state, change }: Props) {
   const networks: any[] = piece.description.networks;
+  const label = (attributes: any) =>
+    [attributes.name, called(piece, attributes.variant)].filter(Boolean).join(" / ");
   const all = networks.map((_, k) => k);
   const chosen = state.network.filter((k) => k < networks.length);
   const shown = chosen.length ? chosen : all.slice(0, 6);
@@ -47,7 +50,7 @@ export function Networks({ piece, state, change }: Props) {
       };
     });
     return {
-      marginLeft: 110,
+      marginLeft: 145,
       x: { label: "dimension (participation ratio) →", grid: true, zero: true },
       y: { label: null, domain },
       marks: [
@@ -87,14 +90,14 @@ export function Networks({ piece, state, change }: Props) {
               return (
                 <tr>
                   <td><input type="checkbox" checked={shown.includes(k)} onChange={() => toggle(k)} aria-label={`show ${label(attributes)}`} /></td>
-                  <th scope="row"><i class="key" style={{ background: shown.includes(k) ? SERIES[shown.indexOf(k) % SERIES.length] : "transparent" }} />{label(attributes)}</th>
+                  <th scope="row"><i class="key" style={{ background: shown.includes(k) ? SERIES[shown.indexOf(k) % SERIES.length] : "transparent" }} />{label(attributes)} <small>{attributes.variant}</small></th>
                   <td>{attributes.units}</td>
                   <td>{number(attributes.gain, 3)}</td>
-                  <td>{number(facts.effective_rank, 3)}</td>
+                  <td>{attributes.variant === "independent" ? "∞" : number(facts.effective_rank, 3)}</td>
                   <td data-number={`variance ${k}`}>{measured(at("activity_autocovariance")?.[0], at("activity_autocovariance_error")?.[0])}</td>
                   <td>{number(finite(at("mean_field_activity_autocovariance")))}</td>
                   <td data-number={`dimension ${k}`}>{measured(facts.participation_ratio, facts.participation_ratio_error)}</td>
-                  <td>{number(attributes.units * facts.mean_field_participation_ratio_per_unit || null)}{attributes.asymptotic === false && <span title="too few units for the theory">†</span>}</td>
+                  <td>{number(attributes.units * facts.mean_field_participation_ratio_per_unit || null)}{doubt(network)}</td>
                   <td>{number(at("lyapunov_exponent")?.[0], 3)}</td>
                   <td>{number(facts.mean_field_lyapunov_exponent, 3)}</td>
                 </tr>
@@ -102,7 +105,11 @@ export function Networks({ piece, state, change }: Props) {
             })}
           </tbody>
         </table>
-        {networks.some((n) => n.attributes.asymptotic === false) && (
+        <p class="hint">In small letters: the variant, as it is called in the configuration and in the names of files.</p>
+        {networks.some((n) => n.facts.feedback > 1) && (
+          <p class="hint">‡ A mode condenses: its activity sustains itself (strength × overlap × mean slope is above 1), and there is no theory for that.</p>
+        )}
+        {networks.some((n) => n.attributes.asymptotic === false && !(n.facts.feedback > 1)) && (
           <p class="hint">† Too few units for the theory, which is one of infinitely many: N·PR<sub>D</sub>·(1 − g²⟨φ′⟩²)² is below 10.</p>
         )}
       </section>
@@ -124,6 +131,11 @@ export function Networks({ piece, state, change }: Props) {
     </div>
   );
 }
+
+/** Why the theory of the dimension does not hold for a network, as a mark. */
+const doubt = ({ facts, attributes }: any) =>
+  facts.feedback > 1 ? <span title="a mode condenses: no theory">‡</span>
+  : attributes.asymptotic === false ? <span title="too few units for the theory">†</span> : null;
 
 const finite = (values?: Values): number | null =>
   values && Number.isFinite(values[0]) ? values[0] : null;

@@ -3,11 +3,21 @@ import { useMemo, useState } from "preact/hooks";
 import { Chart, Plot, logarithmic } from "./chart";
 import { SERIES, measured, number } from "./colour";
 import type { Piece } from "./data";
+import { called } from "./networks";
 
-const named = (system: any) => String(system.name).replaceAll("_", " ");
+const naming = (piece: Piece) => (system: any) =>
+  system.kind === "network" ? called(piece, system.name) : `session ${system.name}`;
+
+/** A half width with its unit, or why there is none. */
+const halfWidth = (kind: string, value: number) =>
+  Number.isFinite(value)
+    ? `${number(value, 3)} ${kind === "recording" ? "s" : "time constants"}`
+    : "no decay to a half";
 
 export function Recordings({ piece }: { piece: Piece }) {
   const systems: any[] = piece.description.comparison.systems;
+  const named = naming(piece);
+  const still = systems.some((_, k) => !Number.isFinite(piece.arrays["comparison half_width"][k]));
   const at = (name: string) => piece.arrays[`comparison ${name}`];
   const common = piece.description.comparison.facts.common_units;
   const dimension = useMemo(() => {
@@ -16,7 +26,7 @@ export function Recordings({ piece }: { piece: Piece }) {
       error: at("participation_ratio_error")[k], units: at("units")[k],
     }));
     return {
-      marginLeft: 110,
+      marginLeft: 145,
       x: { label: `dimension of ${common} units →`, grid: true, zero: true },
       y: { label: null, domain: rows.map((r) => r.name) },
       color: { legend: true, domain: ["recording", "network"], range: [SERIES[1], SERIES[0]] },
@@ -56,7 +66,7 @@ export function Recordings({ piece }: { piece: Piece }) {
       <section class="table">
         <h3>Recordings and networks</h3>
         <table id="systems">
-          <thead><tr><th>System</th><th>Kind</th><th>Units</th><th>Dimension (± s.e.)</th><th>of {common} units</th><th>Half width</th><th>Noise</th></tr></thead>
+          <thead><tr><th>System</th><th>Kind</th><th>Units</th><th>Dimension (± s.e.)</th><th>of {common} units</th><th>Half width</th><th>Frame noise</th></tr></thead>
           <tbody>
             {systems.map((s, k) => (
               <tr>
@@ -65,15 +75,21 @@ export function Recordings({ piece }: { piece: Piece }) {
                 <td>{at("units")[k]}</td>
                 <td data-number={`dimension ${k}`}>{measured(at("participation_ratio")[k], at("participation_ratio_error")[k])}</td>
                 <td>{number(at("participation_ratio_common")[k])}</td>
-                <td>{number(at("half_width")[k], 3)} {s.kind === "recording" ? "s" : "time constants"}</td>
-                <td>{number(100 * at("noise_fraction")[k], 2)} %</td>
+                <td data-half-width={k}>{halfWidth(s.kind, at("half_width")[k])}</td>
+                <td>{s.kind === "recording" ? `${number(100 * at("noise_fraction")[k], 2)} %` : ""}</td>
               </tr>
             ))}
           </tbody>
         </table>
+        {still && (
+          <p class="hint">
+            No decay to a half: the autocorrelation stays above one half up to the longest lag (a saturated network hardly
+            moves), so there is no half width, and no curve in the shapes below.
+          </p>
+        )}
       </section>
       <div class="two three">
-        <Chart id="compared-dimension" title="Dimension, same number of units" options={dimension} height={Math.max(280, 60 + 30 * systems.length)} />
+        <Chart id="compared-dimension" title="Dimension, same number of units" options={dimension} height={Math.max(280, 60 + 30 * systems.length)} caption="Expected for so many units; standard errors for all units are in the table." />
         <Chart id="by-size" title="Dimension against the number of units" options={bySize} />
         <Chart id="autocorrelation" title="Shape of the autocorrelation" options={correlation} caption="Lags in half widths of each system, so that only the shape differs." />
       </div>
@@ -87,12 +103,15 @@ const SURROGATES = ["phase randomised", "shuffled"];
 function Similarity({ piece }: { piece: Piece }) {
   const { systems, facts, attributes, flags } = piece.description.similarity;
   const at = (name: string) => piece.arrays[`similarity ${name}`];
+  const named = naming(piece);
+  const unit = attributes.metric === "angular" ? " (rad)" : "";
   const copies: string[] = flags.copy;
   const [surrogates, setSurrogates] = useState(false);
   const items = Array.from(at("system"), (s, k) => ({
     system: named(systems[s]), kind: systems[s].kind, copy: copies[at("copy")[k]].replaceAll("_", " "),
   }));
-  const titles = items.map((i) => (i.copy === "whole" ? i.system : `${i.system}, ${i.copy}`));
+  // beside so many others a session is its number
+  const titles = items.map((i) => i.system.replace(/^session /, "") + (i.copy === "whole" ? "" : `, ${i.copy}`));
   const map = useMemo(() => {
     const axes = piece.shapes["similarity map"][1];
     const points = items
@@ -101,8 +120,8 @@ function Similarity({ piece }: { piece: Piece }) {
     const whole = (one: any) => points.find((p) => p.system === one.system && p.copy === "whole")!;
     return {
       aspectRatio: 1,
-      x: { label: "map axis 1 →" },
-      y: { label: "↑ map axis 2" },
+      x: { label: `map axis 1${unit} →` },
+      y: { label: `↑ map axis 2${unit}` },
       color: { legend: true, range: SERIES, domain: [...new Set(items.map((i) => i.system))] },
       symbol: { legend: true, domain: [...new Set(items.map((i) => i.copy))] },
       marks: [
@@ -117,10 +136,10 @@ function Similarity({ piece }: { piece: Piece }) {
     const n = items.length;
     const cells = items.flatMap((_, r) => items.map((_2, c) => ({ from: titles[r], to: titles[c], distance: at("distance")[r * n + c], least: at("lower_bound")[r * n + c] })));
     return {
-      marginLeft: 215, marginBottom: 185,
+      marginLeft: 230, marginBottom: 195,
       x: { label: null, domain: titles, tickRotate: -60 },
       y: { label: null, domain: titles },
-      color: { scheme: "cividis", legend: true, label: `dynamical distance (${attributes.metric})` },
+      color: { scheme: "cividis", legend: true, label: `dynamical distance${unit || ` (${attributes.metric})`}` },
       marks: [Plot.cell(cells, { x: "to", y: "from", fill: "distance", inset: 0.5, tip: true, channels: { "proven at least": "least" } })],
     } as Plot.PlotOptions;
   }, [piece]);
