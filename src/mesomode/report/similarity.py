@@ -61,8 +61,12 @@ def draw_similarity(store: xr.Dataset, copies: tuple[str, ...]) -> Figure:
     kind = [copies[code] for code in store["copy"].values]
     title = (
         f"Dynamical distances of {counted(len(recordings), 'recording')} and "
-        f"{counted(len(networks), 'network')}"
+        f"{counted(len(networks), 'network')} at rank {int(store['rank'])}"
     )
+    limit, modes = store.attrs["rank_limited_by"], store.attrs["rank_limit"]
+    kind_of, name = str(limit).split(maxsplit=1)
+    limit = f"session {name}" if kind_of == "recording" else variant_name(name)
+    title += f" (limited by {limit}, {counted(modes, 'mode')} of which are signal)"
     rows = max(len(recordings), 1)
     each = 0.9 if rows <= MOST_TOLD else 0.4
     told = 0.15 * min(rows, MOST_TOLD)
