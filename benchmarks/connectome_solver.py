@@ -36,7 +36,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, minimize
 from threadpoolctl import threadpool_limits
 
 from mesomode.connectome.laplacian import graph_laplacian
@@ -219,7 +219,7 @@ def quasi_newton(
         np.zeros(size),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0, None)] * size,
+        bounds=Bounds(0.0, np.inf),  # a list of pairs would take gigabytes
         callback=stop,
         options={
             "maxfun": evaluations,
