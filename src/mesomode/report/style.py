@@ -178,7 +178,7 @@ def region_colours(regions: list[dict[str, Any]]) -> list[tuple[float, float, fl
 def hues(count: int) -> list[str]:
     """So many different colours, dark enough to be read as text."""
     spread = matplotlib.colormaps["turbo"](np.linspace(0.02, 0.98, count))
-    return [to_hex([0.8 * part for part in colour[:3]]) for colour in spread]
+    return [to_hex((0.8 * red, 0.8 * green, 0.8 * blue)) for red, green, blue, _ in spread]
 
 
 def darker(colour: str) -> tuple[float, float, float]:
