@@ -95,10 +95,14 @@ def test_targets_in_the_other_hemisphere_have_rows_of_their_own(grid, weights):
     )
     check(figure)
     axes = titled(figure, "region by region")
-    names = ["VISp", "VISl", "VISam"]
-    assert [t.get_text() for t in axes.get_xticklabels()] == names
+    counts = {r["acronym"]: np.sum(region == r["id"]) for r in grid["regions"]}
+    assert [t.get_text() for t in axes.get_xticklabels()] == [
+        f"{name} ({count})" for name, count in counts.items()
+    ]
     rows = [t.get_text() for t in axes.get_yticklabels()]
-    assert rows == [*names, *(f"{name} contra" for name in names)]
+    assert rows == [
+        f"{name}{side} ({count})" for side in ("", " contra") for name, count in counts.items()
+    ]
     means = axes.images[0].get_array()
     assert np.allclose(means[3:], 0.1 * means[:3])
 

@@ -52,7 +52,7 @@ def test_it_stands_beside_the_view_from_above(grid):
         [Connections("voxel model", weights, weights)], 45, **grid, **targets, flatmap=flat
     )
     check(figure)
-    assert "Flatmap, largest along the path" in texts(figure)
+    assert "Flatmap, maximum" in texts(figure)
     axes = titled(figure.subfigs[0], "Flatmap")
     np.testing.assert_array_equal(axes.images[0].get_array(), image)
     assert axes.lines[-1].get_xdata()[0] == 5.5 and axes.lines[-1].get_ydata()[0] == 2.5
