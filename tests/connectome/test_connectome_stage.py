@@ -480,6 +480,30 @@ def test_stored_eigenmodes_change_no_number(inputs, tmp_path, monkeypatch, name,
         assert_array_equal(computed[variable], read[variable], err_msg=str(variable))
 
 
+def test_coverage_beside_the_low_rank_model_alone_needs_no_eigenmodes(
+    inputs, tmp_path, monkeypatch
+):
+    found = {}
+    for models in (("voxel",), ("low_rank",)):
+        if models == ("low_rank",):
+            monkeypatch.setattr(SpectralBasis, "of", None)
+        run_step(
+            connectome_coverage,
+            atlas=inputs[0] / "atlas.zarr",
+            tracing=inputs[0] / "tracing.zarr",
+            out=tmp_path / "coverage.zarr",
+            settings=Settings(smoothing=0.1, models=models),
+            seed=1,
+            threads=1,
+        )
+        with open_store(tmp_path / "coverage.zarr", COVERAGE_SCHEMA) as store:
+            found[models[0]] = store.load()
+    absent = {"posterior_variance", "variance_reduction", "informed_patterns", "noise_variance"}
+    assert set(found["voxel"].variables) - set(found["low_rank"].variables) == absent
+    for name in found["low_rank"].variables:
+        assert_array_equal(found["voxel"][name], found["low_rank"][name], err_msg=str(name))
+
+
 def test_eigenmodes_of_equal_grids_are_stored_once(inputs, tmp_path):
     """Targets on both sides are another grid; those of one side are the sources."""
     with open_store(inputs[0] / "atlas.zarr") as atlas:

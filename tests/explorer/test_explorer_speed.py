@@ -101,7 +101,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for k in range(4)
     ]  # fmt: skip
     coverage = {
-        "classes": ["informed", "out_of_reach"], "reach": 200.0, "noise_variance": 1.0,
+        "classes": ["informed", "out_of_reach"], "reach": 200.0,
         "quantities": {},
     }  # fmt: skip
     ones = np.ones(VOXELS, np.float32)

@@ -60,6 +60,19 @@ def test_all_is_drawn(grid, informed):
     assert image[7, 7] == pytest.approx(found.reduction[column].mean())
 
 
+def test_without_a_model_of_all_weights_what_is_absent_is_said(grid, experiments):
+    store = stores.coverage(
+        grid["source_voxel"], grid["source_region"], experiments()["injection_density"]
+    ).drop_vars(["posterior_variance", "variance_reduction", "informed_patterns"])
+    store["coverage"].attrs["flag_meanings"] = "informed out_of_reach targets_unobserved last"
+    found = Informed.of(store, grid["regions"])
+    assert found.variance is None
+    figure = draw_informed(found, 0, **grid)
+    check(figure)
+    assert texts(figure).count("needs the voxel\nor the linear model") == 3
+    assert titled(figure, "Injections").images
+
+
 def test_bootstrap_errors_are_standard_deviations_over_replicates(grid, experiments):
     store = stores.coverage(
         grid["source_voxel"], grid["source_region"], experiments()["injection_density"],

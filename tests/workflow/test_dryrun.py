@@ -86,8 +86,12 @@ def test_linear_fits_alone_wait_for_the_eigenmodes(unrun):
         ("linear", ["voxel", "linear"], "model"),
         ("search", ["voxel"], "linear"),
         ("none", ["voxel", "kernel"], "model"),
+        ("factors", ["low_rank"], "model"),
     ):
-        changes = {"connectome": {"models": models, "search_with": search}}
+        changes = {
+            "connectome": {"models": models, "search_with": search},
+            "network": {"connectome": models[0]},
+        }
         ((status, output),) = try_configurations(unrun, [changes])
         assert status == 0, output[-4000:]
         readers[name] = set(
@@ -97,6 +101,7 @@ def test_linear_fits_alone_wait_for_the_eigenmodes(unrun):
     assert readers["linear"] == {"coverage", "linear", *folds}
     assert readers["search"] == {"coverage", *(f"folds/voxel_{fold}" for fold in range(3))}
     assert readers["none"] == {"coverage"}
+    assert readers["factors"] == set(), "whole brains have no modes of all voxels"
 
 
 def test_further_connectomes_are_set_beside_that_of_the_run(plans):

@@ -13,6 +13,8 @@ FOLDS = range(config["connectome"]["outer_folds"] if CONNECTOMES else 0)
 # models whose folds fit without W >= 0, be it only to choose lambda, in these modes of the grids
 LINEAR = ["linear", *(["voxel"] if config["connectome"]["search_with"] == "linear" else [])]
 EIGENMODES = f"{RUN}/connectome/eigenmodes.zarr"
+# without a model of all weights the grid may be too large for them, as a whole brain is
+UNCERTAIN = [EIGENMODES] if {"voxel", "linear"} & set(CONNECTOMES) else []
 
 TARGETS += expand(f"{RUN}/connectome/{{model}}.zarr", model=CONNECTOMES or [CONNECTOME])
 if CONNECTOMES:
@@ -208,7 +210,7 @@ rule connectome_coverage:
     input:
         atlas=f"{RUN}/atlas.zarr",
         tracing=f"{RUN}/tracing.zarr",
-        eigenmodes=EIGENMODES,
+        eigenmodes=UNCERTAIN,
     output:
         store=directory(f"{RUN}/connectome/coverage.zarr"),
     log:
@@ -220,7 +222,7 @@ rule connectome_coverage:
         mem_mb=megabytes(800, per_pair=60),
         runtime=minutes(30),
     params:
-        settings=PLAN.settings("connectome", *keys_of("linear"), "bootstrap"),
+        settings=PLAN.settings("connectome", *keys_of("linear"), "bootstrap", "models"),
         seed=SEED,
         code=PLAN.code("connectome.stage_validation"),
     message:
@@ -229,7 +231,7 @@ rule connectome_coverage:
         "../../envs/core.yaml"
     shell:
         "mesomode connectome-coverage --atlas {input.atlas} --tracing {input.tracing}"
-        " --eigenmodes {input.eigenmodes}"
+        " $(for store in {input.eigenmodes}; do echo --eigenmodes $store; done)"
         " --out {output.store} --settings {params.settings:q} --seed {params.seed}"
         " --threads {threads} --log {log}"
 

@@ -270,17 +270,25 @@ COVERAGE_SCHEMA = Schema(
             "1",
             "of the weights of the linear model, mean over targets; single unobserved entries "
             "count as observed here, which makes it slightly too small",
+            optional=True,
         ),
         "variance_reduction": Variable(
-            ("source",), "float64", "1", "how much the data inform it: 0 not at all, 1 fully"
+            ("source",),
+            "float64",
+            "1",
+            "how much the data inform it: 0 not at all, 1 fully",
+            optional=True,
         ),
         "informed_patterns": Variable(
             ("source",),
             "float64",
             "1",
             "share of the patterns over targets, fine ones too, of which the data say something",
+            optional=True,
         ),
-        "noise_variance": Variable((), "float64", "1", "of the projection densities, estimated"),
+        "noise_variance": Variable(
+            (), "float64", "1", "of the projection densities, estimated", optional=True
+        ),
         "reach": Variable((), "float64", "um", "distance over which the smoothing carries"),
         "source_group_region": Variable(("source_group",), "int64", "1", "id of a source region"),
         "target_group_region": Variable(("target_group",), "int64", "1", "id of a target region"),

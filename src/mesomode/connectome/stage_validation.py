@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
+    from mesomode.connectome.experiments import Experiments
+    from mesomode.connectome.grid import Grid
     from mesomode.connectome.low_rank import LowRankConnectome
 
 STARTS = 2
@@ -271,6 +273,10 @@ def connectome_coverage(
 ) -> None:
     """Map which source voxels the experiments inform, why not the others, and how well.
 
+    How well, which is the posterior variance of the linear model, needs the eigenmodes of the
+    grids: it is left out where neither the voxel nor the linear model is fitted, so that the
+    low-rank model reaches grids that are too large for them.
+
     Parameters
     ----------
     atlas, tracing : Path
@@ -288,13 +294,8 @@ def connectome_coverage(
     import numpy as np
     import xarray as xr
 
-    from mesomode.connectome.bootstrap import bootstrap_regional_weights
     from mesomode.connectome.coverage import CODES, coverage, smoothing_length
     from mesomode.connectome.laplacian import component_labels
-    from mesomode.connectome.linear_problem import LinearProblem
-    from mesomode.connectome.models import experiment_weights
-    from mesomode.connectome.uncertainty import noise_variance, posterior_variance_map
-    from mesomode.seeds import generator
 
     limit_threads(threads)
     grid, data, inherited = read(atlas, tracing, settings, eigenmodes)
@@ -306,6 +307,37 @@ def connectome_coverage(
     logger.info("the smoothing carries %.0f um beyond an injection", reach)
     for number, name in enumerate(CODES):
         logger.info("%s: %d of %d source voxels", name, np.sum(covered.code == number), len(labels))
+    variables: dict[str, Any] = {
+        "coverage": ("source", covered.code),
+        "injections": ("source", covered.injections),
+        "distance_to_injection": ("source", covered.distance),
+        "observed_fraction": ("source", covered.observed_fraction),
+        "reach": ((), reach),
+    }
+    if {"voxel", "linear"} & set(settings.models):
+        variables |= _uncertainty(grid, data, smoothing, settings, seed)
+    else:
+        logger.info("neither the voxel nor the linear model is fitted: no posterior variance")
+    kept = ("source_voxel", "source_region", *data.groups.table)
+    dataset = xr.Dataset(
+        variables | {name: inherited["variables"][name] for name in kept},
+        attrs={"model": "linear", "smoothing": smoothing, **inherited["attrs"]},
+    )
+    write_store(out, dataset, COVERAGE_SCHEMA, provenance)
+
+
+def _uncertainty(
+    grid: Grid, data: Experiments, smoothing: float, settings: Settings, seed: int
+) -> dict[str, Any]:
+    """Variables of the coverage that need the linear model: noise, variance, bootstrap."""
+    import numpy as np
+
+    from mesomode.connectome.bootstrap import bootstrap_regional_weights
+    from mesomode.connectome.linear_problem import LinearProblem
+    from mesomode.connectome.models import experiment_weights
+    from mesomode.connectome.uncertainty import noise_variance, posterior_variance_map
+    from mesomode.seeds import generator
+
     weights = experiment_weights(data.injection, settings.experiment_weight)
     root = np.ones(data.count) if weights is None else np.sqrt(weights)
     problem = LinearProblem(
@@ -319,16 +351,11 @@ def connectome_coverage(
         noise.degrees_of_freedom,
     )
     variance = posterior_variance_map(problem, smoothing, noise.variance)
-    variables = {
-        "coverage": ("source", covered.code),
-        "injections": ("source", covered.injections),
-        "distance_to_injection": ("source", covered.distance),
-        "observed_fraction": ("source", covered.observed_fraction),
+    variables: dict[str, Any] = {
         "posterior_variance": ("source", variance.posterior),
         "variance_reduction": ("source", variance.reduction),
         "informed_patterns": ("source", variance.informed_patterns),
         "noise_variance": ((), noise.variance),
-        "reach": ((), reach),
     }
     if settings.bootstrap:
         progress = Progress(logger, "bootstrap", settings.bootstrap, unit="fits")
@@ -347,9 +374,4 @@ def connectome_coverage(
             ("replicate", "target_group", "source_group"),
             np.stack(replicates),
         )
-    kept = ("source_voxel", "source_region", *data.groups.table)
-    dataset = xr.Dataset(
-        variables | {name: inherited["variables"][name] for name in kept},
-        attrs={"model": "linear", "smoothing": smoothing, **inherited["attrs"]},
-    )
-    write_store(out, dataset, COVERAGE_SCHEMA, provenance)
+    return variables

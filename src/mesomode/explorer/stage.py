@@ -325,17 +325,17 @@ def _add_coverage(path: Path, description: dict[str, Any], arrays: dict[str, Any
     import numpy as np
 
     with open_store(path) as store:
+        known = [name for name in COVERAGE if name in store]
         description["coverage"] = {
             "classes": store["coverage"].attrs["flag_meanings"].split(),
             "reach": float(store["reach"]),
-            "noise_variance": float(store["noise_variance"]),
             "quantities": {
                 n: {"meaning": store[n].attrs["long_name"], "unit": store[n].attrs["units"]}
-                for n in COVERAGE
+                for n in known
             },
         }
         arrays["coverage"] = store["coverage"].values.astype(np.uint8)
-        arrays |= {name: store[name].values.astype(np.float32) for name in COVERAGE}
+        arrays |= {name: store[name].values.astype(np.float32) for name in known}
         if "bootstrap_regional_weights" in store:
             drawn = store["bootstrap_regional_weights"].values
             description["coverage"]["replicates"] = len(drawn)

@@ -55,14 +55,15 @@ class Informed:
         Experiments that injected it.
     distance : float array (source,)
         To the nearest injected voxel, µm; infinite: none.
-    variance : float array (source,)
-        Posterior variance of the weights of the linear model, mean over targets.
-    reduction : float array (source,)
-        Share of the prior variance that the data remove.
-    patterns : float array (source,)
-        Share of the patterns over targets of which the data say something.
     reach : float
         Distance over which the smoothing carries, µm.
+    variance : float array (source,) or None
+        Posterior variance of the weights of the linear model, mean over targets. None, like the
+        next two: not computed, as neither the voxel nor the linear model was fitted.
+    reduction : float array (source,) or None
+        Share of the prior variance that the data remove.
+    patterns : float array (source,) or None
+        Share of the patterns over targets of which the data say something.
     regional_error : float array (target region, source region) or None
         Bootstrap standard error of the mean weights between regions.
     regional_mean : float array (target region, source region) or None
@@ -76,10 +77,10 @@ class Informed:
     state: np.ndarray
     injections: np.ndarray
     distance: np.ndarray
-    variance: np.ndarray
-    reduction: np.ndarray
-    patterns: np.ndarray
     reach: float
+    variance: np.ndarray | None = None
+    reduction: np.ndarray | None = None
+    patterns: np.ndarray | None = None
     regional_error: np.ndarray | None = None
     regional_mean: np.ndarray | None = None
     source_group: tuple[str, ...] = ()
@@ -89,6 +90,15 @@ class Informed:
     @classmethod
     def of(cls, store: xr.Dataset, regions: list[dict[str, Any]]) -> Informed:
         """What a store of the coverage holds."""
+        known: dict[str, Any] = {
+            field: store[name].values
+            for field, name in (
+                ("variance", "posterior_variance"),
+                ("reduction", "variance_reduction"),
+                ("patterns", "informed_patterns"),
+            )
+            if name in store
+        }
         bootstrap: dict[str, Any] = {}
         if "bootstrap_regional_weights" in store and store.sizes["replicate"] > 1:
             drawn = store["bootstrap_regional_weights"].values
@@ -111,10 +121,8 @@ class Informed:
             state=store["coverage"].values,
             injections=store["injections"].values,
             distance=store["distance_to_injection"].values,
-            variance=store["posterior_variance"].values,
-            reduction=store["variance_reduction"].values,
-            patterns=store["informed_patterns"].values,
             reach=float(store["reach"]),
+            **known,
             **bootstrap,
         )
 
@@ -229,8 +237,8 @@ def _maps(
     view = Dorsal(voxel, resolution_um)
     top = view.uppermost(index)
     panels = figure.subplots(1, 4)
-    deviation = np.sqrt(informed.variance)
-    largest = float(np.max(deviation, initial=0.0))
+    deviation = None if informed.variance is None else np.sqrt(informed.variance)
+    largest = 0.0 if deviation is None else float(np.max(deviation, initial=0.0))
     power = int(np.floor(np.log10(largest))) if 0 < largest < np.inf else 0
     figure.suptitle(
         f"Source voxels from above, means over depth (n = {len(voxel):,})",
@@ -239,10 +247,14 @@ def _maps(
     for axes, values, title, label in (
         (panels[0], informed.reduction, "How much is known", "variance reduction"),
         (panels[1], informed.patterns, "Patterns known", "share of the patterns"),
-        (panels[2], deviation / 10.0**power, "What stays uncertain",
+        (panels[2], None if deviation is None else deviation / 10.0**power, "What stays uncertain",
          f"posterior s.d. of a weight ($10^{{{power}}}$)"),
         (panels[3], informed.injections, "Injections", "experiments"),
     ):  # fmt: skip
+        if values is None:
+            axes.set_title(title)
+            nothing_to_show(axes, "needs the voxel\nor the linear model")
+            continue
         axes.set_facecolor(PALE)
         shown = view.show(axes, view.mean(values.astype(np.float64)), vmin=0)
         view.outline(axes, top, colors="white")
