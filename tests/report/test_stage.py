@@ -373,4 +373,4 @@ def test_connections_on_a_flatmap_of_ones_own(run, tmp_path):
     with h5py.File(tmp_path / "f.h5", "a") as file:
         file["view lookup"] = np.zeros((1, 1), np.int32)
     run_step(figure_projection, **arguments)
-    assert "Flatmap, largest along the path" in (tmp_path / "a.svg").read_text()
+    assert "Flatmap, maximum" in (tmp_path / "a.svg").read_text()
