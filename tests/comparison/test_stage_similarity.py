@@ -145,12 +145,7 @@ def collected(fitted: list[Path], folder: Path, parts: int = 1) -> xr.Dataset:
 def test_the_network_of_the_recording_is_closest(fitted, tmp_path):
     store = collected(fitted, tmp_path)
     assert int(store["rank"]) == 4
-    limits = {}
-    for path in fitted:
-        with open_store(path) as one:
-            limits[f"{one.attrs['kind']} {one.attrs['system']}"] = int(one["signal_rank"][0])
-    assert limits[store.attrs["rank_limited_by"]] == store.attrs["rank_limit"]
-    assert store.attrs["rank_limit"] == min(limits.values())
+    assert store.attrs["rank_limited_by"] is None, "the largest rank that was fitted is signal"
     same, other = store["to_network"].values[0]
     assert int(store["closest"][0]) == 0
     assert same < 0.25 * other
@@ -211,6 +206,25 @@ def test_unequal_frames_are_refused_naming_both(stores, fitted, tmp_path):
     )
     with pytest.raises(DataError, match=r"(?s)unequal sampling.*same\.zarr, coarse\.zarr.*delays"):
         distances([fitted[1], out], tmp_path)
+
+
+def test_the_system_with_the_fewest_signal_modes_limits_the_rank(fitted, tmp_path, caplog):
+    name = {}
+    for path in fitted:
+        with open_store(path) as store:
+            name[path] = f"{store.attrs['kind']} {store.attrs['system']}"
+            poor = store.load()
+    poor["signal_rank"][...] = 3
+    del poor.attrs["mesomode"]
+    path = fitted[-1]
+    changed = tmp_path / path.name
+    write_store(changed, poor, DYNAMICS_SCHEMA, Provenance("test"))
+    with caplog.at_level("INFO", "mesomode"):
+        store = collected([*fitted[:-1], changed], tmp_path)
+    assert int(store["rank"]) == 2 and store.attrs["rank_limited_by"] == name[path]
+    assert "3 of whose modes are signal" in caplog.text
+    labels = [axes.get_xlabel() for axes in draw_similarity(store, COPIES).axes]
+    assert any("rank limited by" in label for label in labels)
 
 
 def test_the_figure_shows_every_system(fitted, tmp_path):

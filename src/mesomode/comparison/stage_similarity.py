@@ -304,7 +304,7 @@ def comparison_distances(
     from mesomode.progress import Progress
 
     items = _items(systems)
-    rank = _common_rank(items)
+    rank, _ = _common_rank(items)
     matrices = np.stack([item["matrices"][rank] for item in items])
     pairs = pairs_of(len(items), part, parts)
     progress = Progress(logger, "distances", len(pairs), "pairs")
@@ -366,7 +366,7 @@ def comparison_similarity(
     from mesomode.comparison.signals import classical_scaling
 
     items = _items(systems)
-    limit = _least_signal(items)
+    limit = _common_rank(items)[1]
     rank, metric = 0, ""
     parts: dict[str, list[np.ndarray]] = {}
     for path in distances:
@@ -436,14 +436,14 @@ def comparison_similarity(
         attrs={
             "systems": [{"kind": k, "name": n, "animal": animal[k, n]} for k, n in names],
             "metric": metric,
-            "rank_limited_by": f"{limit['kind']} {limit['name']}",
-            "rank_limit": limit["signal_rank"],
+            "rank_limited_by": limit and f"{limit['kind']} {limit['name']}",
         },
     )
-    logger.info(
-        "rank %d, limited by %s %s, %d of whose modes are signal",
-        *(rank, limit["kind"], limit["name"], limit["signal_rank"]),
-    )
+    if limit:
+        logger.info(
+            "rank %d, limited by %s %s, %d of whose modes are signal",
+            *(rank, limit["kind"], limit["name"], limit["signal_rank"]),
+        )
     for row, (_, name) in enumerate(recordings):
         if networks:
             logger.info(
@@ -517,25 +517,23 @@ def _items(paths: list[Path]) -> list[dict[str, Any]]:
     return items
 
 
-def _least_signal(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """The whole system with the fewest modes that its halves agree on."""
-    return min((i for i in items if i["copy"] == "whole"), key=lambda i: i["signal_rank"])
+def _common_rank(items: list[dict[str, Any]]) -> tuple[int, dict[str, Any] | None]:
+    """The largest rank that is signal in every whole system, or the smallest there is.
 
-
-def _common_rank(items: list[dict[str, Any]]) -> int:
-    """The largest rank that is signal in every whole system, or the smallest there is."""
+    And the system that keeps it below the largest rank that was fitted; None: there is none.
+    """
     ranks = sorted(set.intersection(*(set(item["matrices"]) for item in items)))
-    limit = _least_signal(items)
-    good = [rank for rank in ranks if rank <= limit["signal_rank"]]
+    least = min((i for i in items if i["copy"] == "whole"), key=lambda i: i["signal_rank"])
+    good = [rank for rank in ranks if rank <= least["signal_rank"]]
     if not good:
         logger.warning(
             "%s has %d modes that its halves agree on, fewer than the least of comparison.ranks, "
             "%d: distances depend on noise",
-            limit["name"],
-            limit["signal_rank"],
+            least["name"],
+            least["signal_rank"],
             ranks[0],
         )
-    return good[-1] if good else ranks[0]
+    return good[-1] if good else ranks[0], None if len(good) == len(ranks) else least
 
 
 def _need_all(seen: np.ndarray, paths: list[Path]) -> None:

@@ -63,17 +63,18 @@ def draw_similarity(store: xr.Dataset, copies: tuple[str, ...]) -> Figure:
         f"Dynamical distances of {counted(len(recordings), 'recording')} and "
         f"{counted(len(networks), 'network')} at rank {int(store['rank'])}"
     )
-    limit, modes = store.attrs["rank_limited_by"], store.attrs["rank_limit"]
-    kind_of, name = str(limit).split(maxsplit=1)
-    limit = f"session {name}" if kind_of == "recording" else variant_name(name)
-    title += f" (limited by {limit}, {counted(modes, 'mode')} of which are signal)"
     rows = max(len(recordings), 1)
     each = 0.9 if rows <= MOST_TOLD else 0.4
     told = 0.15 * min(rows, MOST_TOLD)
     figure = new_figure(12.0, 6.2 + told + each * rows, title)
     grid = figure.add_gridspec(2, 2, height_ratios=(5.0, 0.9 + each * rows))
     unit = UNITS[store.attrs["metric"]]
-    _matrix(figure.add_subplot(grid[0, 0]), store["distance"].values, of, kind, names, unit)
+    matrix = figure.add_subplot(grid[0, 0])
+    _matrix(matrix, store["distance"].values, of, kind, names, unit)
+    if store.attrs["rank_limited_by"]:
+        of_kind, name = store.attrs["rank_limited_by"].split(maxsplit=1)
+        limit = f"session {name}" if of_kind == "recording" else variant_name(name)
+        matrix.set_xlabel(f"columns: as the rows; rank limited by {limit}")
     _map(figure.add_subplot(grid[0, 1]), store, of, kind, names, colours, unit)
     below = figure.add_subplot(grid[1, :])
     if recordings and networks:
