@@ -58,6 +58,9 @@ def put(
     return path
 
 
+UNCERTAINTY = ("posterior_variance", "variance_reduction", "informed_patterns")
+
+
 def places() -> dict[str, np.ndarray]:
     """A slab of 9 × 3 × 7 source voxels in three regions; targets there and on the other side."""
     source = np.argwhere(np.ones((9, 3, 7))) + np.array([5, 3, 15])
@@ -141,6 +144,7 @@ def made_up_run(folder: Path) -> Path:
         folder / "connectome/coverage.zarr", COVERAGE_SCHEMA,
         groups | {"coverage": np.arange(sizes["source"]) % 25 == 3, "reach": 200.0,
                   "distance_to_injection": np.full(sizes["source"], np.inf),
+                  **{name: rng.random(sizes["source"]) for name in UNCERTAINTY},
                   "bootstrap_regional_weights": rng.random((30, 6, 3)) * 1e-3},
         sizes,
     )  # fmt: skip
