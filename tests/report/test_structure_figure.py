@@ -101,10 +101,24 @@ def test_connectomes_beside_each_other():
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["theory", "independent couplings", "overlapping modes", "connectome"]
     text = texts(figure)
-    assert "30 ± 0.5 (29)" in text
+    assert "30.0 ± 0.5 (29.0)" in text
     assert "2.7 ± 0.5 (–)" in text
     assert "1.04" in text
     assert "1.71 (> 1)" in text, "a mode of the worm condenses"
+
+
+def test_large_and_tight_dimensions_stay_in_their_cells():
+    ladder = ("random_mode", "independent", "blocks", "overlaps", "heterogeneous", "connectome")
+    networks = [
+        Simulated("larva", variant, 2952, dimension, error, 1320.4, 4.8)
+        for variant, dimension, error in zip(
+            ladder, (434.2, 1321.7, 752.0, 1.1312, 75.3, 99.96), (10, 2.3, 12, 1.7e-4, 3.6, 0.04),
+            strict=True,
+        )
+    ]  # fmt: skip
+    figure = draw_connectomes([measured("larva")], networks)
+    check(figure)
+    assert "1,322 ± 2 (1,320)" in texts(figure) and "1.1 ± 0.0 (1,320)" in texts(figure)
 
 
 def test_the_table_has_every_number():

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from mesomode.network.names import VARIANT_NAMES, variant_name
 from mesomode.report.network import draw_table, variant_colour
 from mesomode.report.structure import Measured
-from mesomode.report.style import GREY, INK, new_figure, number, styled, with_error
+from mesomode.report.style import GREY, INK, new_figure, number, styled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -148,10 +148,18 @@ def _dimension_table(
         for variant in variants:
             s = found.get((name, variant))
             cells.append(
-                "" if s is None else f"{with_error(s.dimension, s.error)} ({number(s.theory)})"
+                "" if s is None else f"{_dimension(s.dimension, s.error)} ({_dimension(s.theory)})"
             )
         rows.append(cells)
     draw_table(axes, header, rows, first=0.16)
+
+
+def _dimension(value: float, error: float = np.nan) -> str:
+    """A dimension as short as its cell: one decimal below 100; the error alike."""
+    if not np.isfinite(value):
+        return number(value)
+    form = ",.1f" if value < 100 else ",.0f"
+    return f"{value:{form}}" + (f" ± {error:{form}}" if np.isfinite(error) else "")
 
 
 def as_csv(measured: Sequence[Measured], simulated: Sequence[Simulated]) -> str:
