@@ -3,8 +3,8 @@
 Run ``OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 python benchmarks/connectome_solver.py``; for 500 and
 2,000 voxels it writes ``connectome_solver_500.txt`` and ``connectome_solver_2000.txt`` beside
 itself (half an hour). ``--voxels 500`` does one of them, ``--smoothing 100`` adds a lambda to its
-table. With ``--large`` it fits 7,500 voxels within 1e-4, and writes ``connectome_solver_7500.txt``
-(a quarter of an hour; lambda 10, too small there, was stopped after ten minutes without result);
+table. With ``--large`` it fits 7,500 voxels, and writes ``connectome_solver_7500.txt``
+(half an hour; lambda 10, too small there, was stopped after ten minutes without result);
 the path of lambda is added by ``--large --path``. L-BFGS-B is left out there: with 4 corrections,
 and bounds as arrays, it took over 17 GB.
 
@@ -92,11 +92,6 @@ def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0)
 
 
-def tolerances(voxels: int) -> tuple[float, ...]:
-    """What is asked at a number of voxels."""
-    return TOLERANCES if voxels < 5000 else TOLERANCES[:1]
-
-
 def clock(action: Callable[[], object]) -> tuple[float, object]:
     """CPU seconds, and the result."""
     gc.collect()
@@ -142,7 +137,7 @@ def newton(
     injection, projection, observed, laplacian = data
     arguments = (injection, projection, observed, laplacian, laplacian, smoothing)
     rows, lower, spent = [], 0.0, {}
-    for tolerance in tolerances(len(injection)):
+    for tolerance in TOLERANCES:
         found: list[tuple[float, int, float]] = []
         gc.collect()
         tracemalloc.start()
@@ -231,7 +226,7 @@ def quasi_newton(
     )
     end = (time.process_time() - start - judging, best["count"])
     rows = []
-    for tolerance in tolerances(len(objective.injection)):
+    for tolerance in TOLERANCES:
         seconds, count = reached.get(tolerance, end)
         ratio = f"{seconds / spent[tolerance]:.1f} times this fit"
         if tolerance in reached:
