@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from mesomode.connectome import kernels
 from mesomode.connectome.laplacian import component_labels
@@ -91,27 +92,53 @@ def _approach(solver: Newton, point: Array) -> None:
     solver.free = held
 
 
-def _lift(solver: Newton, slack: float) -> float:
-    """Leave S in ``solver.step`` such that C - (L_y S + S L_x) + 2 s Omega X^T is about ``slack``.
+def _lift(solver: Newton, slack: float) -> Array:
+    """Leave S in ``solver.step`` such that C - (L_y S + S L_x) + 2 (s o Omega) X^T is ``slack``.
 
     On the free entries; elsewhere it is at least that. C is in
-    ``solver.large``, S is in the solver's unit; returns s. A Poisson equation:
-    Omega X^T, which is positive only at the injections, is spread evenly over
-    each pair of connected components.
+    ``solver.large``, S is in the solver's unit; returns s (target,
+    experiment). A Poisson equation for each pair of connected components of
+    the grids, which needs a right side of mean zero: s, constant over a target
+    component, makes the mean no less, with the experiments injected there.
     """
     objective, residual = solver.objective, solver.residual
     np.minimum(solver.large, 0.0, out=solver.large, where=~solver.free)
     solver.set_residual(solver.large)
     lifted = _subtract_block_means(objective, residual) / solver.unit + slack
+    target = component_labels(objective.target_laplacian)
     injection, twice = objective.cast(solver.dtype)
-    np.matmul(twice, injection.T, out=solver.scratch)
-    rise = _subtract_block_means(objective, solver.scratch)
-    share = float(np.max(lifted[rise > 0.0] / rise[rise > 0.0], initial=-np.inf))
-    if not np.isfinite(share):
-        share = 0.0
-    kernels.add_scaled(-share * solver.unit, solver.scratch, residual)
+    shift = _shifts(objective, lifted)[target]
+    np.matmul(twice * shift.astype(solver.dtype), injection.T, out=solver.scratch)
+    _subtract_block_means(objective, solver.scratch)
+    kernels.add_scaled(-solver.unit, solver.scratch, residual)
     _solve_poisson(solver, 0.7 * slack * solver.unit)
-    return share
+    return shift
+
+
+def _shifts(objective: Objective, lifted: Array) -> Array:
+    """Shift s (target component, experiment) by which 2 (s o Omega) X^T has means >= ``lifted``.
+
+    ``lifted`` is (target component, source component). An experiment takes
+    what the neediest of the components needs that it was injected into.
+    """
+    target = component_labels(objective.target_laplacian)
+    source = component_labels(objective.source_laplacian)
+    seen = 2.0 * _component_sums(target, objective.mask) / np.bincount(target)[:, None]
+    injected = _component_sums(source, objective.injection) / np.bincount(source)[:, None]
+    rise = seen @ injected.T
+    needed = np.divide(lifted, rise, out=np.full_like(lifted, -np.inf), where=rise > 0.0)
+    shift: Array = np.max(
+        np.where(injected.T > 0.0, needed[:, None, :], -np.inf), axis=2, initial=-np.inf
+    )
+    shift[~np.isfinite(shift)] = 0.0
+    return shift
+
+
+def _component_sums(labels: npt.NDArray[np.int32], values: Array) -> Array:
+    """Sums of rows over connected components."""
+    sums = np.zeros((labels.max() + 1, values.shape[1]))
+    np.add.at(sums, labels, values)
+    return sums
 
 
 def _solve_poisson(solver: Newton, wanted: float) -> None:

@@ -111,7 +111,10 @@ def smooth_and_prolong(
     residual, differences, target_table, source_table, polynomial,
     indptr, indices, weights, coarse, free, out,
 ):  # fmt: skip
-    """Set out = free o (p0 R + p1 T R + p2 T T R + P_y C), Q = T R given; returns <R, out>."""
+    """Set out = free o (p0 R + p1 T R + p2 T T R + P_y C), Q = T R given; returns <R, out>.
+
+    ``out`` may be R itself.
+    """
     sums = np.empty(out.shape[0])
     number = out.dtype.type
     p0, p1, p2 = number(polynomial[0]), number(polynomial[1]), number(polynomial[2])
@@ -134,10 +137,47 @@ def smooth_and_prolong(
             total = number(0)
             for j in range(row.shape[0]):
                 value = row[j] * f[j]
-                o[j] = value
                 total += value * r[j]
+                o[j] = value
             sums[i] = total
     return sums.sum()
+
+
+@njit(**OPTIONS)
+def row_grams(gram, indptr, indices, values, observed, free, out):
+    """Set out[i] = X_i^T X_i, X_i in CSR form without the entries that are not free in row i.
+
+    ``gram`` is X^T X; experiments not observed in row i get rows and columns of zeros.
+    """
+    for i in prange(out.shape[0]):
+        g, f = out[i], free[i]
+        g[:] = gram
+        for j in range(f.shape[0]):
+            if not f[j]:
+                for p in range(indptr[j], indptr[j + 1]):
+                    for q in range(indptr[j], indptr[j + 1]):
+                        g[indices[p], indices[q]] -= values[p] * values[q]
+        for k in range(g.shape[0]):
+            for m in range(g.shape[0]):
+                g[k, m] *= observed[i, k] * observed[i, m]
+
+
+@njit(**OPTIONS)
+def subtract_from(matrix, free, out):
+    """Set out = free o (M - out)."""
+    for i in prange(out.shape[0]):
+        m, f, o = matrix[i], free[i], out[i]
+        for j in range(o.shape[0]):
+            o[j] = (m[j] - o[j]) * f[j]
+
+
+@njit(**OPTIONS)
+def add_free(addend, free, out):
+    """Set out += free o A."""
+    for i in prange(out.shape[0]):
+        a, f, o = addend[i], free[i], out[i]
+        for j in range(o.shape[0]):
+            o[j] += a[j] * f[j]
 
 
 @njit(**OPTIONS)
@@ -222,12 +262,11 @@ def choose_free(weights, gradient, target_component, undetermined, scale, free, 
         changed = 0
         count = 0
         for j in range(w.shape[0]):
-            now = (w[j] > 0.0 or g[j] < 0.0) and not never[j]
-            if now != f[j]:
-                changed += 1
-            f[j] = now
+            now = ((w[j] > 0.0) | (g[j] < 0.0)) & ~never[j]
+            changed += now ^ f[j]
             count += now
-            r[j] = -scale * g[j] if now else 0.0
+            f[j] = now
+            r[j] = now * (-scale * g[j])
         changes[i] = changed
         counts[i] = count
     return changes.sum(), counts.sum()

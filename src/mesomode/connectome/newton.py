@@ -16,9 +16,9 @@ from mesomode.connectome.objective import Array, Objective, Terms
 from mesomode.connectome.preconditioner import TwoLevel
 from mesomode.errors import SolverError
 
-INNER_REDUCTION = 0.4  # of the preconditioned residual norm in one Newton step
+INNER_REDUCTION = 0.5  # of the preconditioned residual norm in one Newton step
 INNER_LIMIT = 60
-STALLED = 0.5  # iterations times last gain over total gain, below which more are useless
+STALLED = 0.7  # iterations times last gain over total gain, below which more are useless
 SINGLE_ABOVE = 10**6  # entries of W from which on conjugate gradients are done in float32
 MEMORY = 3  # a full step is accepted if it beats the worst of so many objectives
 
@@ -197,6 +197,7 @@ class Newton:
         terms, gradient = self.objective.value_and_gradient(self.weights, self.large, self.other)
         self.set_residual(gradient)
         self.hold_undetermined(self.residual)
+        self.preconditioner.set_free(self.free, self.scratch)
         start, floor = self.unit**2 * terms.total, self.unit**2 * self.floor
         self.minimise(
             self.precondition(),

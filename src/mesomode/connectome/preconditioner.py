@@ -14,11 +14,13 @@ from scipy.optimize import linprog
 
 from mesomode.connectome import kernels
 from mesomode.connectome.objective import Array, Objective
+from mesomode.connectome.splitting import InjectionSplitting, matrices_needed
 
 EXACT_BELOW = 200  # grids up to this many voxels are their own coarse grid
 SMOOTHINGS = 2  # of the aggregates
-HALVED = 0.03  # share of an aggregate pinned to zero at which its coarse entry counts half
-UNOBSERVED_LIMIT = 3000  # most unobserved entries (or wholly unobserved aggregates) taken in
+HALVED = 0.003  # share of an aggregate pinned to zero at which its coarse entry counts half
+SPLIT_ABOVE = 2.0  # weight of the data beside the polynomial from which on they are split off
+UNOBSERVED_LIMIT = 3000  # most unobserved entries, or aggregates with some, taken in
 
 
 def aggregate(laplacian: sparse.csr_array) -> npt.NDArray[np.int64]:
@@ -103,8 +105,11 @@ class TwoLevel:
 
     The sum of a quadratic polynomial in T = L_y (.) + (.) L_x, good for rough
     residuals, and of the exact inverse of the same problem on a coarse grid
-    (smoothed aggregates, Galerkin, in its eigenbasis), good for smooth ones.
-    Symmetric and positive definite.
+    (smoothed aggregates, Galerkin, in its eigenbasis), good for smooth ones;
+    for small lambda with what the experiments saw of each row treated apart,
+    see :class:`~mesomode.connectome.splitting.InjectionSplitting`, so that the
+    number of iterations does not grow as lambda falls. Symmetric and positive
+    definite.
 
     Parameters
     ----------
@@ -138,6 +143,8 @@ class TwoLevel:
         self.coarse_free = np.ones((len(target_values), len(source_values)), self.dtype)
         self.total = np.outer(self.target.sum(axis=0), self.source.sum(axis=0))
         self.rows = np.empty((len(target_values), objective.shape[1]), self.dtype)
+        self.strength = float(np.linalg.norm(objective.injection, 2)) ** 2
+        self.splitting: InjectionSplitting | None = None
         self.refresh()
 
     def refresh(self) -> None:
@@ -155,6 +162,20 @@ class TwoLevel:
             + self.objective.source_laplacian.diagonal().min()
         )
         self.polynomial = np.array(smoothing_polynomial(max(1.0, bound), 15.0, 1.8)) / rho
+        self._choose_splitting()
+
+    def _choose_splitting(self) -> None:
+        """Split the data off where they outweigh the polynomial, which knows nothing of them.
+
+        On a grid that is its own coarse grid the exact inverse has the data.
+        """
+        coarse = self.diagonal.size < self.objective.shape[0] * self.objective.shape[1]
+        outweighed = self.polynomial[0] * self.strength >= SPLIT_ABOVE
+        needed = matrices_needed(*self.objective.shape, self.objective.injection.shape[1])
+        if not (coarse and outweighed and needed):
+            self.splitting = None
+        elif self.splitting is None:
+            self.splitting = InjectionSplitting(self.objective, self.dtype)
 
     def _shift(self, sums: Array) -> float:
         """Small weight on the constants, which have no penalty: the data decide them."""
@@ -169,24 +190,26 @@ class TwoLevel:
         """Factor the correction for the entries of Y that were not observed.
 
         With every entry observed the coarse problem is solved row by row of
-        its eigenbasis. Each unobserved entry (or, where these are many, each
-        aggregate wholly unobserved in an experiment) takes one rank from it.
+        its eigenbasis. Each unobserved entry takes one rank from it; where these
+        are many, each aggregate that was unobserved in part, by its share.
         ``response`` is X^T (D + X X^T)^-1 X for each target eigenvector.
         """
-        missing = ~self.objective.observed
+        missing = (~self.objective.observed).astype(float)
         count = len(group)
         cells = sparse.csr_array(sparse.eye_array(count))
-        if missing.sum() > UNOBSERVED_LIMIT:
+        if np.count_nonzero(missing) > UNOBSERVED_LIMIT:
             size = np.bincount(group)
             cells = sparse.csr_array(
                 (1.0 / np.sqrt(size[group]), (group, np.arange(count))), shape=(len(size), count)
             )
             whole = sparse.csr_array((np.ones(count), (group, np.arange(count))))
-            missing = (whole @ missing.astype(float)) == size[:, None]
-        if missing.sum() > UNOBSERVED_LIMIT:
-            missing[:] = False
+            missing = (whole @ missing) / size[:, None]
+        if np.count_nonzero(missing) > UNOBSERVED_LIMIT:
+            missing[missing <= np.sort(missing, axis=None)[-UNOBSERVED_LIMIT - 1]] = 0.0
         basis = (cells @ self.target) @ self.target_basis
-        self.missing = [basis[missing[:, k]] for k in range(missing.shape[1])]
+        self.missing = [
+            np.sqrt(share[share > 0.0])[:, None] * basis[share > 0.0] for share in missing.T
+        ]
         ends = np.cumsum([0] + [len(rows) for rows in self.missing])
         self.missing_slices = [slice(a, b) for a, b in pairwise(ends)]
         matrix = np.eye(ends[-1])
@@ -201,6 +224,8 @@ class TwoLevel:
         np.logical_not(free, out=work, casting="unsafe")
         share = self.restrict(work) / self.total
         self.coarse_free = (1.0 / (1.0 + share / HALVED)).astype(self.dtype)
+        if self.splitting is not None:
+            self.splitting.prepare(free, 1.0 / self.polynomial[0])
 
     def restrict(self, matrix: Array) -> Array:
         """P_y^T M P_x."""
@@ -240,16 +265,22 @@ class TwoLevel:
 
     def apply(self, residual: Array, free: npt.NDArray[np.bool_], out: Array, work: Array) -> float:
         """Set out = M R on the free entries; returns <R, out>. R must be zero off the free set."""
+        problem, seen = self.objective, None
+        if self.splitting is not None:
+            seen = self.splitting.split(residual, free, out)
+            residual = out
         coarse = self.coarse_inverse(self.restrict(residual) * self.coarse_free)
         rows = self.prolong(coarse * self.coarse_free)
-        problem = self.objective
         problem.differences(residual, work)
-        return float(
+        square = float(
             kernels.smooth_and_prolong(
                 residual, work, problem.target_table, problem.source_table, self.polynomial,
                 self.target.indptr, self.target.indices, self.target.data, rows, free, out,
             )
         )  # fmt: skip
+        if self.splitting is not None and seen is not None:
+            square += self.splitting.join(seen, free, out, work)
+        return square
 
 
 def _cholesky(matrix: Array) -> Array:

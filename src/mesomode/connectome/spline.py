@@ -13,10 +13,11 @@ import scipy.sparse as sparse
 from mesomode.connectome.duality import lower_bound
 from mesomode.connectome.newton import SINGLE_ABOVE, FitState, Newton
 from mesomode.connectome.objective import Array, Objective, Terms
+from mesomode.connectome.splitting import matrices_needed
 from mesomode.memory import require_memory
 
 PROOFS = 4  # attempts, at most
-PROVABLE = 0.1  # share of the tolerance to which the gap is estimated before it is proven
+PROVABLE = 0.03  # share of the tolerance to which the gap is estimated before it is proven
 START_GAP = 1e-2  # relative gap to which the unconstrained start is solved
 
 
@@ -65,14 +66,17 @@ class SplineFit:
     history: list[FitState] = field(repr=False)
 
 
-def memory_needed(targets: int, sources: int) -> int:
+def memory_needed(targets: int, sources: int, experiments: int) -> int:
     """Most bytes that :func:`fit_spline` allocates, but for what is small beside W.
 
     Four float64 matrices of the size of W, one in float32 and three masks
-    (three matrices and two masks more where all is done in float64).
+    (three matrices and two masks more where all is done in float64), and a
+    matrix (experiment, experiment) for each target.
     """
-    entries = targets * sources
-    return entries * (4 * 8 + 4 + 3 if entries >= SINGLE_ABOVE else 7 * 8 + 3)
+    entries, rows = targets * sources, matrices_needed(targets, sources, experiments)
+    if entries >= SINGLE_ABOVE:
+        return entries * (4 * 8 + 4 + 3) + rows * 4
+    return entries * (7 * 8 + 3) + rows * 8
 
 
 def fit_spline(
@@ -157,7 +161,7 @@ def fit_spline(
 def require_fit_memory(objective: Objective) -> None:
     """Refuse a fit that the memory does not suffice for."""
     require_memory(
-        memory_needed(*objective.shape),
+        memory_needed(*objective.shape, objective.injection.shape[1]),
         f"fitting {objective.shape[0]} x {objective.shape[1]} voxel weights",
         "choose fewer regions (atlas.regions), one hemisphere of targets, a coarser resolution, "
         "or a machine with more memory",

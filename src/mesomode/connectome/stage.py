@@ -67,7 +67,7 @@ def connectome_voxel(
     source, target = grid.laplacians
     weights = experiment_weights(data.injection, settings.experiment_weight)
     smoothing = settings.resolved()["smoothing"]
-    needed = memory_needed(len(groups.target), len(groups.source))
+    needed = memory_needed(len(groups.target), len(groups.source), data.injection.shape[1])
     logger.info("lambda %g; %.2f GB of memory for the matrices", smoothing, needed / 1e9)
     root = 1.0 if weights is None else np.sqrt(weights)
     result = fit_spline(
