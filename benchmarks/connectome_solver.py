@@ -5,7 +5,7 @@ Run ``OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 python benchmarks/connectome_solver.
 itself (half an hour). ``--voxels 500`` does one of them, ``--smoothing 100`` adds a lambda to its
 table. With ``--large`` it fits 7,500 voxels, and writes ``connectome_solver_7500.txt`` (half an
 hour). There the path of lambda is added by ``--large --path``, and L-BFGS-B by ``--large
---smoothing 1e3 --quasi-newton``: with 3 corrections, 80 evaluations, and some 16 GB of memory.
+--smoothing 1e3 --quasi-newton``: 80 evaluations, over a quarter of an hour, 16 GB of memory.
 
 The authors' C++ (L-BFGS-B) on problems of this kind, 28 injections, on another machine: 500
 voxels 9.5, 18.8 and 29.5 CPU-s for lambda 10, 1e3 and 1e5 (204, 388 and 600 evaluations, the last
