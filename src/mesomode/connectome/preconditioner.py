@@ -108,7 +108,7 @@ class TwoLevel:
     (smoothed aggregates, Galerkin, in its eigenbasis), good for smooth ones;
     for small lambda with what the experiments saw of each row treated apart,
     see :class:`~mesomode.connectome.splitting.InjectionSplitting`, so that the
-    number of iterations does not grow as lambda falls. Symmetric and positive
+    number of iterations grows little as lambda falls. Symmetric and positive
     definite.
 
     Parameters
