@@ -154,7 +154,7 @@ def test_voxel_model_carries_its_certificate(inputs, voxel):
     weights = found["weights"].values.astype(float)
     assert (weights >= 0).all()
     assert found["converged"]
-    assert_allclose(found["objective"], objective.value(weights).total, rtol=1e-5)
+    assert_allclose(found["objective"], objective.value_and_residual(weights)[0].total, rtol=1e-5)
     assert_allclose(found["objective"], found["misfit"] + found["penalty"], rtol=1e-12)
     assert found["kkt_residual"] <= 1e-6
     assert found["gap_estimate"] <= 1e-5

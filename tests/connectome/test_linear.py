@@ -142,13 +142,13 @@ def test_normal_equations(smoothing, targets, complete):
 def test_conjugate_gradients_reach_the_gap_asked_for(iterative):
     problem = random_problem(5, shape=(4, 4, 2))
     objective = Objective(*problem, 0.1)
-    best = objective.value(dense_solution(problem, 0.1)).total
+    best = objective.value_and_residual(dense_solution(problem, 0.1))[0].total
     linear = prepare(problem)
     counts = []
     for tolerance in (1e-2, 1e-6, 1e-12):
         fit = linear.solve(0.1, tolerance)
         weights = fit.weights()
-        true = objective.value(weights).total
+        true = objective.value_and_residual(weights)[0].total
         assert fit.converged
         assert_allclose(fit.terms.total, true, rtol=1e-12)
         assert (true - best) / true <= fit.relative_gap * (1 + 1e-6) + 1e-13

@@ -26,7 +26,7 @@ def weights(problem):
 
 def test_value_is_the_papers(problem, weights):
     objective = Objective(*problem, SMOOTHING)
-    terms = objective.value(weights)
+    terms, _ = objective.value_and_residual(weights)
     assert_allclose(terms.total, objective_of(problem, SMOOTHING, weights), rtol=1e-12)
     assert_allclose(terms.misfit + terms.penalty, terms.total, rtol=1e-14)
 

@@ -52,6 +52,9 @@ class Newton:
     residual, direction, scratch, work, step : (target, source)
         Of the conjugate gradients, in units of 1 / ``unit``: a power of two
         that brings the residual near 1, lest float32 over- or underflows.
+    misfit : (target, experiment) or None
+        Omega o (W X - Y), right after a step: ``terms`` and ``other`` then hold
+        the objective and the second differences of W.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Newton:
         self.products = 0
         self.converged = self.exact = False
         self.terms = Terms(np.nan, np.nan, np.nan)
+        self.misfit: Array | None = None
         self.history: list[FitState] = []
         self.state = FitState(0, 0, np.nan, np.nan, np.nan, 1.0, 0, 0.0)
 
@@ -214,8 +218,10 @@ class Newton:
 
     def evaluate(self, step: int) -> float:
         """Objective, gradient (as R), free set, and the optimality measures at W."""
-        terms, gradient = self.objective.value_and_gradient(self.weights, self.large, self.other)
-        self.terms = terms
+        if self.misfit is None:
+            self.terms, self.misfit = self.objective.value_and_residual(self.weights, self.other)
+        self.objective.dual_gradient(self.misfit, self.other, self.large)
+        self.misfit, gradient, terms = None, self.large, self.terms
         size = float(np.linalg.norm(self.weights)) or 1.0
         if self.nonnegative:
             kkt = self.objective.kkt_residual(self.weights, gradient, self.curvature)
@@ -278,8 +284,9 @@ class Newton:
         length, trial = 1.0, self.large
         while length > 1e-3:
             kernels.projected_step(self.weights, length / self.unit, self.step, trial)
-            value = self.objective.value(trial, self.other).total
-            if value <= reference + self.floor:
+            terms, misfit = self.objective.value_and_residual(trial, self.other)
+            if terms.total <= reference + self.floor:
+                self.terms, self.misfit = terms, misfit
                 break
             length, reference = 0.25 * length, self.terms.total
         else:

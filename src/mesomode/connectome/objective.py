@@ -116,12 +116,12 @@ class Objective:
         square = kernels.second_differences(weights, self.target_table, self.source_table, out)
         return out, float(square)
 
-    def value(self, weights: Array, work: Array | None = None) -> Terms:
-        """Objective and its terms at ``weights`` (target, source)."""
+    def value_and_residual(self, weights: Array, work: Array | None = None) -> tuple[Terms, Array]:
+        """Objective at W, and Omega o (W X - Y); L_y W + W L_x is left in ``work``."""
         _, roughness = self.differences(weights, work)
-        misfit = float(np.sum(self.residual(weights) ** 2))
-        penalty = self.penalty_weight * roughness
-        return Terms(misfit + penalty, misfit, penalty)
+        residual = self.residual(weights)
+        misfit, penalty = float(np.sum(residual**2)), self.penalty_weight * roughness
+        return Terms(misfit + penalty, misfit, penalty), residual
 
     def value_and_gradient(
         self, weights: Array, gradient: Array | None = None, work: Array | None = None
@@ -136,15 +136,16 @@ class Objective:
             Arrays to be overwritten: the result, and scratch space.
         """
         gradient = np.empty(self.shape) if gradient is None else gradient
-        difference, roughness = self.differences(weights, work)
-        residual = self.residual(weights)
-        np.matmul(2.0 * residual, self.injection.T, out=gradient)
-        self._add_penalty(difference, weights, None, gradient)
-        misfit, penalty = float(np.sum(residual**2)), self.penalty_weight * roughness
-        return Terms(misfit + penalty, misfit, penalty), gradient
+        work = np.empty(self.shape) if work is None else work
+        terms, residual = self.value_and_residual(weights, work)
+        self.dual_gradient(residual, work, gradient)
+        return terms, gradient
 
     def dual_gradient(self, alpha: Array, beta: Array, out: Array) -> None:
-        """Set out = 2 alpha X^T + 2 rho (L_y beta + beta L_x), the gradient at alpha, beta of W."""
+        """Set out = 2 alpha X^T + 2 rho (L_y beta + beta L_x).
+
+        The gradient at W, where alpha = Omega o (W X - Y) and beta = L_y W + W L_x.
+        """
         np.matmul(2.0 * alpha, self.injection.T, out=out)
         self._add_penalty(beta, beta, None, out)
 
