@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from mesomode.connectome import kernels
-from mesomode.connectome.laplacian import component_labels
 from mesomode.connectome.newton import Newton, below
-from mesomode.connectome.objective import Array, Objective
+from mesomode.connectome.objective import Array
+from mesomode.connectome.scores import sum_groups
 
 REDUCTION = 0.25  # of <R, M R> by conjugate gradients, before what is left is lifted
 PROOF_LIMIT = 60  # iterations of these
@@ -104,27 +103,25 @@ def _lift(solver: Newton, slack: float) -> Array:
     objective, residual = solver.objective, solver.residual
     np.minimum(solver.large, 0.0, out=solver.large, where=~solver.free)
     solver.set_residual(solver.large)
-    lifted = _subtract_block_means(objective, residual) / solver.unit + slack
-    target = component_labels(objective.target_laplacian)
+    lifted = _subtract_block_means(solver, residual) / solver.unit + slack
     injection, twice = objective.cast(solver.dtype)
-    shift = _shifts(objective, lifted)[target]
-    np.matmul(twice * shift.astype(solver.dtype), injection.T, out=solver.scratch)
-    _subtract_block_means(objective, solver.scratch)
+    shift = _shifts(solver, lifted)[solver.target_component]
+    injection.spread(twice * shift.astype(solver.dtype), solver.scratch)
+    _subtract_block_means(solver, solver.scratch)
     kernels.add_scaled(-solver.unit, solver.scratch, residual)
     _solve_poisson(solver, 0.7 * slack * solver.unit)
     return shift
 
 
-def _shifts(objective: Objective, lifted: Array) -> Array:
+def _shifts(solver: Newton, lifted: Array) -> Array:
     """Shift s (target component, experiment) by which 2 (s o Omega) X^T has means >= ``lifted``.
 
     ``lifted`` is (target component, source component). An experiment takes
     what the neediest of the components needs that it was injected into.
     """
-    target = component_labels(objective.target_laplacian)
-    source = component_labels(objective.source_laplacian)
-    seen = 2.0 * _component_sums(target, objective.mask) / np.bincount(target)[:, None]
-    injected = _component_sums(source, objective.injection) / np.bincount(source)[:, None]
+    target, source = solver.target_component, solver.source_component
+    seen = 2.0 * sum_groups(solver.objective.mask, target) / np.bincount(target)[:, None]
+    injected = sum_groups(solver.objective.injection, source) / np.bincount(source)[:, None]
     rise = seen @ injected.T
     needed = np.divide(lifted, rise, out=np.full_like(lifted, -np.inf), where=rise > 0.0)
     shift: Array = np.max(
@@ -132,13 +129,6 @@ def _shifts(objective: Objective, lifted: Array) -> Array:
     )
     shift[~np.isfinite(shift)] = 0.0
     return shift
-
-
-def _component_sums(labels: npt.NDArray[np.int32], values: Array) -> Array:
-    """Sums of rows over connected components."""
-    sums = np.zeros((labels.max() + 1, values.shape[1]))
-    np.add.at(sums, labels, values)
-    return sums
 
 
 def _solve_poisson(solver: Newton, wanted: float) -> None:
@@ -163,10 +153,9 @@ def _solve_poisson(solver: Newton, wanted: float) -> None:
         before = square
 
 
-def _subtract_block_means(objective: Objective, matrix: Array) -> Array:
+def _subtract_block_means(solver: Newton, matrix: Array) -> Array:
     """Subtract from each pair of components its mean, in place; the means are returned."""
-    target = component_labels(objective.target_laplacian)
-    source = component_labels(objective.source_laplacian)
+    target, source = solver.target_component, solver.source_component
     rows = np.eye(target.max() + 1, dtype=matrix.dtype)[:, target] @ matrix
     sums = rows @ np.eye(source.max() + 1)[source]
     means: Array = sums / np.outer(np.bincount(target), np.bincount(source))

@@ -163,6 +163,49 @@ def row_grams(gram, indptr, indices, values, observed, free, out):
 
 
 @njit(**OPTIONS)
+def gather(matrix, start, source, density, out):
+    """Set out = M X; experiment k has densities[start[k] : start[k + 1]] of X in voxels source."""
+    for block in prange((matrix.shape[0] + ROWS - 1) // ROWS):
+        first = ROWS * block
+        last = matrix.shape[0] - 1  # the last rows may be fewer: one is then taken several times
+        i0, i1 = first, min(first + 1, last)
+        i2, i3 = min(first + 2, last), min(first + 3, last)
+        m0, m1, m2, m3 = matrix[i0], matrix[i1], matrix[i2], matrix[i3]
+        for k in range(out.shape[1]):
+            t0 = t1 = t2 = t3 = out.dtype.type(0)
+            for p in range(start[k], start[k + 1]):
+                j, x = source[p], density[p]
+                t0 += m0[j] * x
+                t1 += m1[j] * x
+                t2 += m2[j] * x
+                t3 += m3[j] * x
+            out[i0, k], out[i1, k], out[i2, k], out[i3, k] = t0, t1, t2, t3
+
+
+@njit(**OPTIONS)
+def spread(coefficients, start, source, density, out):
+    """Set out = C X^T, X as in :func:`gather`."""
+    for block in prange((out.shape[0] + ROWS - 1) // ROWS):
+        first = ROWS * block
+        count = min(ROWS, out.shape[0] - first)
+        rows = np.zeros((ROWS, out.shape[1]), out.dtype)
+        o0, o1, o2, o3 = rows[0], rows[1], rows[2], rows[3]
+        c = np.zeros(ROWS, out.dtype)
+        for k in range(coefficients.shape[1]):
+            for m in range(count):
+                c[m] = coefficients[first + m, k]
+            c0, c1, c2, c3 = c[0], c[1], c[2], c[3]
+            for p in range(start[k], start[k + 1]):
+                j, x = source[p], density[p]
+                o0[j] += c0 * x
+                o1[j] += c1 * x
+                o2[j] += c2 * x
+                o3[j] += c3 * x
+        for m in range(count):
+            out[first + m] = rows[m]
+
+
+@njit(**OPTIONS)
 def subtract_from(matrix, free, out):
     """Set out = free o (M - out)."""
     for i in prange(out.shape[0]):

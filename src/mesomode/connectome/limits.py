@@ -12,6 +12,7 @@ from scipy.optimize import nnls
 
 from mesomode.connectome.laplacian import component_labels
 from mesomode.connectome.objective import check_data
+from mesomode.connectome.scores import sum_groups
 from mesomode.errors import SolverError
 from mesomode.memory import require_memory
 
@@ -124,8 +125,7 @@ def fit_constant(
     """
     x, y, omega = _checked(injection, projection, observed)
     source, target = component_labels(source_laplacian), component_labels(target_laplacian)
-    injected = np.zeros((source.max() + 1, x.shape[1]))
-    np.add.at(injected, source, x)
+    injected = sum_groups(x, source)
     level = np.zeros((target.max() + 1, len(injected)))
     lift = np.zeros(len(level))
     for label in range(len(level)):

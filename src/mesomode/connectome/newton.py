@@ -14,6 +14,7 @@ from mesomode.connectome import kernels
 from mesomode.connectome.laplacian import component_labels
 from mesomode.connectome.objective import Array, Objective, Terms
 from mesomode.connectome.preconditioner import TwoLevel
+from mesomode.connectome.scores import sum_groups
 from mesomode.errors import SolverError
 
 INNER_REDUCTION = 0.5  # of the preconditioned residual norm in one Newton step
@@ -52,6 +53,10 @@ class Newton:
     residual, direction, scratch, work, step : (target, source)
         Of the conjugate gradients, in units of 1 / ``unit``: a power of two
         that brings the residual near 1, lest float32 over- or underflows.
+    target_component, source_component : (target,), (source,)
+        Connected component of the grid.
+    undetermined : (target component, source) of bool
+        Whether no observation depends on these weights.
     misfit : (target, experiment) or None
         Omega o (W X - Y), right after a step: ``terms`` and ``other`` then hold
         the objective and the second differences of W.
@@ -83,7 +88,9 @@ class Newton:
         self.unit = 1.0
         self.preconditioner = TwoLevel(objective, self.dtype)
         self.free = np.ones(objective.shape, dtype=np.bool_)
-        self.target_component, self.undetermined = undetermined_entries(objective)
+        self.target_component = component_labels(objective.target_laplacian)
+        self.source_component = component_labels(objective.source_laplacian)
+        self.undetermined = self._find_undetermined()
         # Below this a difference of objectives is rounding.
         self.floor = 1e-13 * float(np.sum(objective.projection**2))
         self.products = 0
@@ -210,6 +217,18 @@ class Newton:
         )
         self.add_step(self.weights)
 
+    def _find_undetermined(self) -> npt.NDArray[np.bool_]:
+        """Find the (target component, source) whose weights no observation depends on.
+
+        The penalty ties the weights within a pair of connected components only;
+        such a pair is seen if an experiment injected into the source component
+        and was observed in the target component.
+        """
+        injected = sum_groups(self.objective.injection, self.source_component)
+        seen = sum_groups(self.objective.mask, self.target_component)
+        undetermined: npt.NDArray[np.bool_] = (seen @ injected.T) == 0
+        return undetermined[:, self.source_component]
+
     def hold_undetermined(self, matrix: Array) -> None:
         """Take the entries that no observation determines out of the free set."""
         if self.undetermined.any():
@@ -222,7 +241,6 @@ class Newton:
             self.terms, self.misfit = self.objective.value_and_residual(self.weights, self.other)
         self.objective.dual_gradient(self.misfit, self.other, self.large)
         self.misfit, gradient, terms = None, self.large, self.terms
-        size = float(np.linalg.norm(self.weights)) or 1.0
         if self.nonnegative:
             kkt = self.objective.kkt_residual(self.weights, gradient, self.curvature)
             self.choose_unit(gradient)
@@ -232,6 +250,7 @@ class Newton:
             )  # fmt: skip
             self.preconditioner.set_free(self.free, self.scratch)
         else:
+            size = float(np.linalg.norm(self.weights)) or 1.0
             kkt = float(np.linalg.norm(gradient)) / self.curvature / size
             changes, free = 0, self.free.size
             self.set_residual(gradient)
@@ -319,21 +338,3 @@ def use_single(objective: Objective, precision: str) -> bool:
 def below(limit: float) -> Callable[[float, float], bool]:
     """Criterion of :meth:`Newton.minimise`: <R, M R> is down to ``limit``."""
     return lambda square, _: square <= limit
-
-
-def undetermined_entries(
-    objective: Objective,
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-    """Component of each target voxel; (component, source): entries no observation depends on.
-
-    The penalty ties the weights within a pair of connected components only;
-    such a pair is seen if an experiment injected into the source component
-    and was observed in the target component.
-    """
-    target = component_labels(objective.target_laplacian)
-    source = component_labels(objective.source_laplacian)
-    injected = np.zeros((source.max() + 1, objective.injection.shape[1]))
-    np.add.at(injected, source, objective.injection)
-    seen = np.zeros((target.max() + 1, objective.injection.shape[1]))
-    np.add.at(seen, target, objective.mask)
-    return target, ((seen @ injected.T) == 0)[:, source]

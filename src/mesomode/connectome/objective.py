@@ -9,6 +9,7 @@ import numpy.typing as npt
 import scipy.sparse as sparse
 
 from mesomode.connectome import kernels
+from mesomode.connectome.injection import InjectionProducts
 from mesomode.connectome.laplacian import neighbour_table
 from mesomode.errors import DataError
 
@@ -93,22 +94,26 @@ class Objective:
         self.set_smoothing(smoothing)
         self.shape = (y.shape[0], x.shape[0])
         self._nothing = np.empty((self.shape[0], 0), dtype=np.bool_)
-        self._casts: dict[np.dtype, tuple[Array, Array]] = {}
+        self.products = InjectionProducts(x, np.float64)
+        self._casts: dict[np.dtype, tuple[InjectionProducts, Array]] = {}
 
     def set_smoothing(self, smoothing: float) -> None:
         """Change lambda."""
         self.smoothing = float(smoothing)
         self.penalty_weight = self.smoothing * self.injection.shape[1] / self.injection.shape[0]
 
-    def cast(self, dtype: np.dtype) -> tuple[Array, Array]:
-        """X and 2 Omega in another precision."""
+    def cast(self, dtype: np.dtype) -> tuple[InjectionProducts, Array]:
+        """Products with X, and 2 Omega, in this precision."""
         if dtype not in self._casts:
-            self._casts[dtype] = (self.injection.astype(dtype), (2.0 * self.mask).astype(dtype))
+            self._casts[dtype] = (
+                self.products if dtype == np.float64 else InjectionProducts(self.injection, dtype),
+                (2.0 * self.mask).astype(dtype),
+            )
         return self._casts[dtype]
 
     def residual(self, weights: Array) -> Array:
         """Omega o (W X - Y), (target, experiment)."""
-        return (weights @ self.injection) * self.mask - self.projection
+        return self.products.gather(weights) * self.mask - self.projection
 
     def differences(self, weights: Array, out: Array | None = None) -> tuple[Array, float]:
         """L_y W + W L_x and the sum of its squares."""
@@ -146,7 +151,7 @@ class Objective:
 
         The gradient at W, where alpha = Omega o (W X - Y) and beta = L_y W + W L_x.
         """
-        np.matmul(2.0 * alpha, self.injection.T, out=out)
+        self.products.spread(2.0 * alpha, out)
         self._add_penalty(beta, beta, None, out)
 
     def hessian_product(
@@ -159,7 +164,7 @@ class Objective:
         """
         injection, twice = self.cast(direction.dtype)
         difference, _ = self.differences(direction, work)
-        np.matmul(twice * (direction @ injection), injection.T, out=out)
+        injection.spread(twice * injection.gather(direction), out)
         return self._add_penalty(difference, direction, free, out)
 
     def _add_penalty(

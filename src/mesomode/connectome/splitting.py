@@ -35,7 +35,7 @@ class InjectionSplitting:
         self.objective = objective
         self.sparse_injection = sparse.csr_array(objective.injection)
         self.gram = objective.injection.T @ objective.injection
-        self.injection = objective.injection.astype(dtype)
+        self.injection, _ = objective.cast(np.dtype(dtype))
         experiments = len(self.gram)
         self.inverse = np.empty((objective.shape[0], experiments, experiments), dtype)
 
@@ -57,19 +57,19 @@ class InjectionSplitting:
     def split(self, residual: Array, free: npt.NDArray[np.bool_], out: Array) -> Array:
         """Set out = F R; returns (G_i + sigma)^-1 X_i^T R_i, (target, experiment)."""
         seen = self._solve(residual)
-        np.matmul(seen, self.injection.T, out=out)
+        self.injection.spread(seen, out)
         kernels.subtract_from(residual, free, out)
         return seen
 
     def join(self, seen: Array, free: npt.NDArray[np.bool_], out: Array, work: Array) -> float:
         """Add to out = S F R what makes it (F S F + N) R; returns <R, N R>."""
-        np.matmul(self._solve(out, seen), self.injection.T, out=work)
+        self.injection.spread(self._solve(out, seen), work)
         kernels.add_free(work, free, out)
         return float(np.sum(seen * seen, dtype=np.float64))
 
     def _solve(self, matrix: Array, seen: Array | None = None) -> Array:
         """(G_i + sigma)^-1 X_i^T M_i, or (G_i + sigma)^-1 (seen_i - X_i^T M_i)."""
-        right = matrix @ self.injection
+        right = self.injection.gather(matrix)
         right = right if seen is None else seen - right
         result: Array = np.matmul(self.inverse, right[:, :, None])[:, :, 0]
         return result
