@@ -164,7 +164,7 @@ def row_grams(gram, indptr, indices, values, observed, free, out):
 
 @njit(**OPTIONS)
 def gather(matrix, start, source, density, out):
-    """Set out = M X; experiment k has densities[start[k] : start[k + 1]] of X in voxels source."""
+    """Set out = M X; experiment k has density[start[k] : start[k + 1]] of X in voxels source."""
     for block in prange((matrix.shape[0] + ROWS - 1) // ROWS):
         first = ROWS * block
         last = matrix.shape[0] - 1  # the last rows may be fewer: one is then taken several times

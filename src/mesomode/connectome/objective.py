@@ -122,7 +122,10 @@ class Objective:
         return out, float(square)
 
     def value_and_residual(self, weights: Array, work: Array | None = None) -> tuple[Terms, Array]:
-        """Objective at W, and Omega o (W X - Y); L_y W + W L_x is left in ``work``."""
+        """Objective at W (target, source), and Omega o (W X - Y), (target, experiment).
+
+        L_y W + W L_x is left in ``work`` (target, source), if it is given.
+        """
         _, roughness = self.differences(weights, work)
         residual = self.residual(weights)
         misfit, penalty = float(np.sum(residual**2)), self.penalty_weight * roughness
