@@ -426,6 +426,8 @@ def doctor(root: Path) -> None:
 def main() -> None:
     """Entry point of the command ``mesomode``."""
     _limit_threads_early(sys.argv)
+    # reads that zarr still had under way when a chunk turned out to be damaged
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     app(prog_name="mesomode")
 
 

@@ -173,6 +173,7 @@ def run_step(function: Callable[..., None], **arguments: Any) -> None:
             raise
         except Exception as error:
             _blame_damaged(inputs, error)
+            _blame_missing(name, kinds, arguments, error)
             raise
         finally:
             progress.stop()
@@ -197,6 +198,26 @@ def _blame_damaged(inputs: Mapping[str, Path], error: Exception) -> None:
                 why="; ".join(problems),
                 remedy="delete this folder and start snakemake again, which makes it anew",
             ) from error
+
+
+def _blame_missing(
+    name: str,
+    kinds: Mapping[str, tuple[str, Any]],
+    arguments: Mapping[str, Any],
+    error: Exception,
+) -> None:
+    """If a step failed that was given none of what it takes several of, say that."""
+    empty = [
+        "--" + parameter.replace("_", "-")
+        for parameter, (kind, _) in kinds.items()
+        if kind == "inputs" and not arguments.get(parameter)
+    ]
+    if empty:
+        raise MesomodeError(
+            f"step {name} was given nothing for {', '.join(empty)}",
+            why=f"it then failed with {type(error).__name__}: {error}",
+            remedy=f"mesomode {name} --help says what it reads",
+        ) from error
 
 
 def digest_of(path: Path) -> str:

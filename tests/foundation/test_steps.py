@@ -169,6 +169,22 @@ def test_a_missing_input_and_a_forgotten_output_are_errors(files) -> None:
         run_step(multiply, **arguments)
 
 
+def test_a_step_that_fails_for_want_of_inputs_says_which(tmp_path) -> None:
+    @step
+    def mean_of(*, numbers: list[Input], out: Output) -> None:
+        """Average."""
+        out.write_text(str(sum(float(path.read_text()) for path in numbers) / len(numbers)))
+
+    with pytest.raises(MesomodeError) as caught:
+        run_step(mean_of, numbers=[], out=tmp_path / "out")
+    message = str(caught.value)
+    for words in ("nothing for --numbers", "ZeroDivisionError", "mesomode mean-of --help"):
+        assert words in message
+    (tmp_path / "word").write_text("word")
+    with pytest.raises(ValueError, match="could not convert"):
+        run_step(mean_of, numbers=[tmp_path / "word"], out=tmp_path / "out")
+
+
 def test_parameters_must_be_keyword_only() -> None:
     with pytest.raises(TypeError, match="keyword-only"):
 
