@@ -192,11 +192,11 @@ def main() -> None:
     """Run what is not yet there, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--regions", nargs="+", default=list(VISUAL_AREAS))
-    parser.add_argument("--outer-folds", type=int, default=3)
-    parser.add_argument("--inner-folds", type=int, default=3)
+    parser.add_argument("--outer-folds", type=int, default=5)
+    parser.add_argument("--inner-folds", type=int, default=5)
     parser.add_argument("--powers", type=int, nargs="+", default=[3, 4, 5, 6],
                         help="lambda tried: 10 to these powers")  # fmt: skip
-    parser.add_argument("--smoothing", type=float, default=1e5, help="lambda of the final fits")
+    parser.add_argument("--smoothing", type=float, default=1e4, help="lambda of the final fits")
     parser.add_argument("--edge", type=int, choices=[100, 200, 300], default=100,
                         help="edge of the voxels, um")  # fmt: skip
     parser.add_argument("--only", nargs="+", choices=MODELS, help="folds of these models only")
