@@ -1,5 +1,8 @@
 """The exact linear solution: against the normal equations written out, and its shortcuts."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -390,6 +393,20 @@ def test_leave_one_out_equals_refits(complete):
             assert_allclose(result[number, :, left_out], expected, atol=1e-9)
         expected = prepare(problem).subset(train).solve(np.inf).fitted[:, left_out]
         assert_allclose(result[2, :, left_out], expected, atol=1e-9)
+
+
+def test_what_a_refit_takes_is_freed_with_it():
+    problem = prepare(random_problem(21, shape=(3, 4, 2), experiments=5))
+    gc.collect()
+    gc.disable()  # a cycle would be left to it, and seldom comes to it among large arrays
+    try:
+        part = problem.subset([True, True, True, True, False])
+        part.solve(1.0)
+        kept = [weakref.ref(part.systems[0]), weakref.ref(part.systems[0].smoother(1.0))]
+        del part
+        assert [reference() for reference in kept] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_leave_one_out_is_unknown_where_nothing_else_was_observed():

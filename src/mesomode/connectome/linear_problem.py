@@ -315,7 +315,7 @@ def solve_component(
     """
     smoother = system.smoother(rho)
     modes = system.vectors.T @ data
-    holes = system.hole_voxel, system.hole_experiment
+    holes = system.holes.voxel, system.holes.experiment
     f = None if guess is None else guess[holes]
     size = float(np.linalg.norm(data))
     small, iterations = 3e-3 * np.sqrt(tolerance) * size, 0

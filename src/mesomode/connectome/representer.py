@@ -122,9 +122,7 @@ class ComponentSystem:
         seen = constants[:, self.used]
         self.pseudo_inverse = np.linalg.pinv(seen, rcond=1e-12) if seen.size else seen.T
         self._decompose(seen)
-        self.hole_voxel, self.hole_experiment = _by_experiment(~self.observed)
-        self.hole_rows: Index = np.unique(self.hole_voxel)
-        self.hole_place = np.searchsorted(self.hole_rows, self.hole_voxel)
+        self.holes = Holes(~self.observed, self.vectors)
         self._smoother: Smoother | None = None
 
     def _decompose(self, seen: Array) -> None:
@@ -144,7 +142,7 @@ class ComponentSystem:
     def smoother(self, rho: float) -> Smoother:
         """R at one rho; the last one is kept."""
         if self._smoother is None or self._smoother.rho != rho:
-            self._smoother = Smoother(self, rho)
+            self._smoother = Smoother(self.values, self.axes, self.holes, rho)
         return self._smoother
 
     def predict(self, dual_modes: Array, null: Array, rho: float) -> Array:
@@ -189,60 +187,84 @@ class ComponentSystem:
         return dual - self.mask * step
 
 
+class Holes:
+    """The unobserved entries of a component, sorted by experiment, then voxel.
+
+    Parameters
+    ----------
+    unobserved : (voxel, experiment) of bool
+        Which they are.
+    vectors : (voxel, mode)
+        Eigenvectors of the component.
+    """
+
+    def __init__(self, unobserved: Mask, vectors: Array) -> None:
+        self.experiments = unobserved.shape[1]
+        self.experiment, self.voxel = np.nonzero(unobserved.T)
+        rows, self.place = np.unique(self.voxel, return_inverse=True)
+        self.vectors = vectors[rows]
+
+    def __len__(self) -> int:
+        return len(self.voxel)
+
+    def take(self, modes: Array) -> Array:
+        """Values at the unobserved entries, (hole,), of coefficients (mode, experiment)."""
+        return (self.vectors @ modes)[self.place, self.experiment]
+
+    def put(self, values: Array) -> Array:
+        """Coefficients (mode, experiment) of values at the unobserved entries."""
+        scattered = np.zeros((len(self.vectors), self.experiments))
+        scattered[self.place, self.experiment] = values
+        return self.vectors.T @ scattered
+
+    def matrix(self, holes: Index, matrices: Array) -> Array:
+        """Symmetric matrices of the modes, (mode, experiment, experiment), between some of them."""
+        result = np.empty((len(holes), len(holes)))
+        runs = _runs(self.experiment[holes])
+        for rows in runs:
+            left = self.vectors[self.place[holes[rows]]]
+            i = self.experiment[holes[rows.start]]
+            for columns in runs:
+                right = self.vectors[self.place[holes[columns]]]
+                j = self.experiment[holes[columns.start]]
+                result[rows, columns] = (left * matrices[:, i, j]) @ right.T
+        return result
+
+
 class Smoother:
     """R = I - S of a component at one rho, and its solution for given data.
 
     Parameters
     ----------
-    system : ComponentSystem
-        The problem.
+    values : (mode, used experiment)
+        Eigenvalues of G for each mode, infinite for free constants.
+    axes : (mode, used experiment, used experiment)
+        Its eigenvectors.
+    holes : Holes
+        What was not observed.
     rho : float
         lambda n_inj / n_x, positive; infinity leaves the constants only.
     """
 
-    def __init__(self, system: ComponentSystem, rho: float) -> None:
-        self.system = system
+    # The system of the component, which keeps its last smoother, is not kept here: in a cycle
+    # both would outlive their use, with as many numbers as unobserved entries times modes.
+    def __init__(self, values: Array, axes: Array, holes: Holes, rho: float) -> None:
+        self.holes = holes
         self.rho = rho
-        values = system.values
         self.shrinkage = (
             np.isfinite(values).astype(np.float64) if np.isinf(rho) else rho / (rho + values)
         )
-        self.matrices = np.matmul(system.axes * self.shrinkage[:, None], system.axes.mT)
-        self.hole_vectors = system.vectors[system.hole_rows]
-        self.exact = len(system.hole_voxel) <= DIRECT_LIMIT
+        self.matrices = np.matmul(axes * self.shrinkage[:, None], axes.mT)
+        self.exact = len(holes) <= DIRECT_LIMIT
         self.blocks = self._factor()
 
     def apply(self, modes: Array) -> Array:
         """R in the modes: (mode, used experiment)."""
         return np.matmul(self.matrices, modes[:, :, None])[:, :, 0]
 
-    def to_holes(self, modes: Array) -> Array:
-        """Values at the unobserved entries, (hole,)."""
-        values = self.hole_vectors @ modes
-        return values[self.system.hole_place, self.system.hole_experiment]
-
-    def from_holes(self, values: Array) -> Array:
-        """Coefficients (mode, used experiment) of values at the unobserved entries."""
-        scattered = np.zeros((len(self.system.hole_rows), len(self.system.used)))
-        scattered[self.system.hole_place, self.system.hole_experiment] = values
-        return self.hole_vectors.T @ scattered
-
-    def hole_matrix(self, first: Index, second: Index, matrices: Array) -> Array:
-        """Entries of a matrix of the modes between unobserved entries, sorted by experiment."""
-        place, experiment = self.system.hole_place, self.system.hole_experiment
-        result = np.empty((len(first), len(second)))
-        for rows in _runs(experiment[first]):
-            left = self.hole_vectors[place[first[rows]]]
-            i = experiment[first[rows.start]]
-            for columns in _runs(experiment[second]):
-                right = self.hole_vectors[place[second[columns]]]
-                j = experiment[second[columns.start]]
-                result[rows, columns] = (left * matrices[:, i, j]) @ right.T
-        return result
-
     def _factor(self) -> list[tuple[Index, Array]]:
         """Cholesky factors of R between the unobserved entries: whole, or of blocks of it."""
-        holes = np.arange(len(self.system.hole_voxel))
+        holes = np.arange(len(self.holes))
         if not len(holes):
             return []
         if self.exact:
@@ -250,10 +272,10 @@ class Smoother:
         else:
             parts = [
                 piece
-                for run in _runs(self.system.hole_experiment)
+                for run in _runs(self.holes.experiment)
                 for piece in np.array_split(holes[run], -(-(run.stop - run.start) // BLOCK_LIMIT))
             ]
-        return [(part, _cholesky(self.hole_matrix(part, part, self.matrices))) for part in parts]
+        return [(part, _cholesky(self.holes.matrix(part, self.matrices))) for part in parts]
 
     def precondition(self, values: Array) -> Array:
         """Approximate inverse of R between the unobserved entries; exact where they are few."""
@@ -285,11 +307,11 @@ class Smoother:
             Q_y^T alpha of the filled-in data.
         iterations : int
         """
-        f = np.zeros(len(self.system.hole_voxel)) if start is None else start.copy()
-        modes = self.apply(data_modes + self.from_holes(f) if len(f) else data_modes)
+        f = np.zeros(len(self.holes)) if start is None else start.copy()
+        modes = self.apply(data_modes + self.holes.put(f) if len(f) else data_modes)
         if not len(f):
             return f, modes, 0
-        residual = -self.to_holes(modes)
+        residual = -self.holes.take(modes)
         direction = np.zeros_like(f)
         before = 1.0
         count = 0
@@ -297,8 +319,8 @@ class Smoother:
             step = self.precondition(residual)
             square = float(residual @ step)
             direction = step + (square / before if count else 0.0) * direction
-            change = self.apply(self.from_holes(direction))
-            product = self.to_holes(change)
+            change = self.apply(self.holes.put(direction))
+            product = self.holes.take(change)
             curvature = float(direction @ product)
             if not (square > 0.0 and curvature > 0.0):
                 break
@@ -317,15 +339,15 @@ class Smoother:
         are more than ``TRACE_LIMIT``.
         """
         total = float(self.shrinkage.sum())
-        holes = np.arange(len(self.system.hole_voxel))
+        holes = np.arange(len(self.holes))
         if not len(holes):
             return total
         if len(holes) > TRACE_LIMIT:
             return None
         factor = self.blocks[0][1] if self.exact else None
         if factor is None:
-            factor = _cholesky(self.hole_matrix(holes, holes, self.matrices))
-        square = self.hole_matrix(holes, holes, np.matmul(self.matrices, self.matrices))
+            factor = _cholesky(self.holes.matrix(holes, self.matrices))
+        square = self.holes.matrix(holes, np.matmul(self.matrices, self.matrices))
         # tr (R_ss - R_so R_oo^-1 R_os), s being what was observed, is tr R - tr R_oo^-1 (R^2)_oo
         return total - float(np.trace(scipy.linalg.cho_solve((factor, True), square)))
 
@@ -334,12 +356,6 @@ def _runs(values: Index) -> list[slice]:
     """Slices of equal values that follow each other."""
     ends = [0, *(np.flatnonzero(np.diff(values)) + 1).tolist(), len(values)]
     return [slice(a, b) for a, b in pairwise(ends) if b > a]
-
-
-def _by_experiment(holes: Mask) -> tuple[Index, Index]:
-    """Voxel and experiment of every unobserved entry, sorted by experiment, then voxel."""
-    experiment, voxel = np.nonzero(holes.T)
-    return voxel, experiment
 
 
 def _cholesky(matrix: Array) -> Array:

@@ -101,7 +101,7 @@ def noise_variance(
         if generator is None:
             raise DataError(
                 "the degrees of freedom have to be estimated by random probes",
-                why=f"{len(system.hole_voxel)} entries were not observed",
+                why=f"{len(system.holes)} entries were not observed",
                 remedy="pass a generator",
             )
         values = np.empty(max(2, probes))
@@ -222,7 +222,7 @@ def posterior_variance_map(
     count = np.maximum(targets, 1.0)
     posterior = np.where(targets > 0, total / count, np.inf)
     error = np.zeros(shape)
-    holes = any(len(system.hole_voxel) for system in problem.systems)
+    holes = any(len(system.holes) for system in problem.systems)
     if samples and holes and generator is not None:
         extra = np.stack([_fill_in_square(problem, smoothness, generator) for _ in range(samples)])
         posterior += extra.mean(axis=0) / count
@@ -318,7 +318,7 @@ def _fill_in_square(
     dual = np.zeros(problem.projection.shape)
     null = np.zeros((len(problem.systems), len(problem.source.components)))
     for number, system in enumerate(problem.systems):
-        if not len(system.hole_voxel):
+        if not len(system.holes):
             continue
         smoother = system.smoother(rho)
         noise = generator.standard_normal(system.values.shape)
@@ -327,7 +327,7 @@ def _fill_in_square(
         data = system.mask * (system.vectors @ modes)
         seen = system.vectors.T @ data
         f, _, _ = smoother.fill(seen, None, 1e-8 * float(np.linalg.norm(noise)))
-        change = smoother.from_holes(smoother.to_holes(modes) - f)
+        change = system.holes.put(system.holes.take(modes) - f)
         dual_modes = smoother.apply(change)
         dual[np.ix_(system.component.voxels, system.used)] = system.vectors @ dual_modes
         null[number] = system.null_coefficients(change[0], dual_modes[0], rho)
