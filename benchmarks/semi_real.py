@@ -35,7 +35,7 @@ from cross_validation import table
 from mesomode.atlas.settings import VISUAL_AREAS
 from mesomode.atlas.settings import Settings as AtlasSettings
 from mesomode.atlas.stage import atlas as atlas_step
-from mesomode.connectome import stage, stage_reference, stage_validation
+from mesomode.connectome import stage, stage_eigenmodes, stage_reference, stage_validation
 from mesomode.connectome.schemas import SCHEMA, TRUTH_SCHEMA
 from mesomode.connectome.settings import MODELS, Settings
 from mesomode.fetch.stage import read_tracing
@@ -93,10 +93,19 @@ class Run:
             settings=TracingSettings(),
         )  # fmt: skip
 
+    def linear(self) -> dict[str, Any]:
+        """Arguments of what fits the linear model: with the eigenmodes, found once for all."""
+        modes = self.step(
+            "connectome_eigenmodes",
+            stage_eigenmodes.connectome_eigenmodes,
+            "connectome/eigenmodes.zarr",
+            atlas=self.grid["atlas"], settings=self.settings, threads=1,
+        )  # fmt: skip
+        return {**self.common, "eigenmodes": modes}
+
     def folds(self, models: Sequence[str]) -> list[Path]:
-        """Cross-validate the models; lambda is not searched for the low-rank model (its cost)."""
-        fixed = self.settings.model_copy(update={"smoothing_grid": (self.settings.smoothing,)})
-        special = {"low_rank": {**self.common, "settings": fixed}}
+        """Cross-validate the models, all in the same folds."""
+        special = dict.fromkeys(("voxel", "linear"), self.linear())
         return [
             self.step(
                 f"connectome_fold_{model}_{fold}",
@@ -122,7 +131,7 @@ class Run:
                     function,
                     f"connectome/{model}.zarr",
                     **more,
-                    **self.common,
+                    **(self.linear() if model == "linear" else self.common),
                 )
             )
         return paths
@@ -137,7 +146,7 @@ class Run:
         )  # fmt: skip
         self.step(
             "connectome_coverage", stage_validation.connectome_coverage,
-            "connectome/coverage.zarr", seed=SEED, **self.common,
+            "connectome/coverage.zarr", seed=SEED, **self.linear(),
         )  # fmt: skip
         self.step(
             "connectome_truth", stage_reference.connectome_truth, "connectome/truth.zarr",
@@ -230,7 +239,7 @@ def main() -> None:
     lines = [
         f"Real CCF, voxels of {arguments.edge} um ({' '.join(arguments.regions)})",
         "Real injection sites and volumes, known weights. The linear model chooses lambda for the "
-        f"voxel model; the low-rank model takes lambda {arguments.smoothing:g}, unsearched.",
+        "voxel model.",
         f"options: {' '.join(sys.argv[1:])}",
         dropped(run.folder),
         *table(run.folder),
