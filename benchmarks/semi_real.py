@@ -240,14 +240,14 @@ def main() -> None:
         f"Real CCF, voxels of {arguments.edge} um ({' '.join(arguments.regions)})",
         "Real injection sites and volumes, known weights. The linear model chooses lambda for the "
         "voxel model.",
-        f"options: {' '.join(sys.argv[1:])}",
+        f"options: {' '.join(sys.argv[1:]) or 'none'}",
         dropped(run.folder),
         *table(run.folder),
         "",
         *spectra(run.folder),
         certificate(run.folder),
     ]
-    text = "\n".join(textwrap.fill(line, 118) for line in lines) + "\n"
+    text = "\n".join(textwrap.fill(line, 132) for line in lines) + "\n"
     print(text)
     Path(__file__).with_name(f"{name}.txt").write_text(text)
 
