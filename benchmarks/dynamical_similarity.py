@@ -20,6 +20,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import tempfile
 import time
 import warnings
@@ -30,10 +31,13 @@ from typing import Any
 import numba
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from mesomode.comparison import dynamical_distances, fit_delay_dynamics
 from mesomode.comparison.attractors import attractor_trials, reversing_drive, ring_trials
 from mesomode.comparison.dynamical_similarity import distance_matrix, pairs_of
 from mesomode.comparison.orthogonal_similarity import random_orthogonal
+from tests.comparison.shapes import kernel_alignment, neighbour_accuracy, procrustes
 
 DELAYS, RANK, TRIALS = 20, 15, 40
 
@@ -59,31 +63,6 @@ def clock(action: Callable[[], Any]) -> tuple[float, float, Any]:
     cpu, wall = time.process_time(), time.perf_counter()
     result = action()
     return time.process_time() - cpu, time.perf_counter() - wall, result
-
-
-def accuracy(distance: np.ndarray, labels: np.ndarray) -> float:
-    """Part of the systems whose three nearest neighbours are mostly of their class."""
-    own = distance + np.where(np.eye(len(distance)), np.inf, 0)
-    nearest = labels[np.argsort(own, axis=1, kind="stable")[:, :3]]
-    votes = (nearest[:, :, None] == np.arange(3)).sum(axis=1)
-    return float(np.mean(votes.argmax(axis=1) == labels))
-
-
-def centred(states: np.ndarray) -> np.ndarray:
-    flat = states.reshape(-1, states.shape[-1])
-    flat = flat - flat.mean(axis=0)
-    return flat / np.linalg.norm(flat)
-
-
-def procrustes(one: np.ndarray, two: np.ndarray) -> float:
-    product = np.linalg.svd(centred(one).T @ centred(two), compute_uv=False).sum()
-    return float(np.arccos(min(product, 1.0)))
-
-
-def kernel_alignment(one: np.ndarray, two: np.ndarray) -> float:
-    x, y = centred(one), centred(two)
-    norm = np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)
-    return float(1 - np.linalg.norm(x.T @ y) ** 2 / norm)
 
 
 def fits(trials: np.ndarray, delays: int, rank: int) -> np.ndarray:
@@ -123,7 +102,7 @@ def same_shape(models: int) -> tuple[list[str], np.ndarray]:
         matrix = distance_matrix(3 * models, pairs, value)
         same = labels[pairs[:, 0]] == labels[pairs[:, 1]]
         lines.append(
-            f"  {name:32} {accuracy(matrix, labels):8.2f} {value[same].mean():8.4f} "
+            f"  {name:32} {neighbour_accuracy(matrix, labels):8.2f} {value[same].mean():8.4f} "
             f"{value[~same].mean():8.4f}"
         )
     ratio = found.lower / found.distance

@@ -23,48 +23,15 @@ import time
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse as sparse
+from connectome_solver import sheet
 from threadpoolctl import threadpool_limits
 
-from mesomode.connectome.laplacian import graph_laplacian
 from mesomode.connectome.low_rank_problem import LowRankProblem, Quadratic
 from mesomode.connectome.low_rank_solver import balance, solve
 from mesomode.connectome.low_rank_start import bump_factors
 
 INNER = (20, 80, 300)  # Nesterov steps per factor and sweep that are tried
 TOLERANCES = (1e-2, 1e-3, 1e-4)
-
-
-def sheet(spacing: float, experiments: int = 28, seed: int = 1) -> tuple:
-    """X, Y, Omega and the Laplacian of a curved sheet; ``spacing`` is the voxel edge in mm."""
-    generator = np.random.default_rng(seed)
-    across = np.arange(-2.6, 2.6 + spacing, spacing)
-    grid = np.stack(np.meshgrid(across, across, np.arange(2.6, 5.2, spacing), indexing="ij"), -1)
-    radius = np.linalg.norm(grid, axis=-1)
-    u = np.arctan2(grid[..., 0], grid[..., 2]) * 4.5
-    v = np.arctan2(grid[..., 1], np.hypot(grid[..., 0], grid[..., 2])) * 4.5
-    inside = (radius >= 4.15) & (radius < 4.85) & ((u / 1.96) ** 2 + (v / 1.76) ** 2 < 1)
-    voxels, place = np.argwhere(inside), grid[inside]
-    surface = np.stack([u[inside], v[inside]], axis=1)
-    truth = np.exp(-_squares(surface, surface) / (2 * 0.42**2))
-    for centre in ((-1.3, 0.35), (1.25, 0.45), (0.1, 1.25)):  # areas that mirror the middle one
-        area = np.exp(-((np.sum((surface - centre) ** 2, axis=1) / 0.2) ** 2))
-        mirrored = (surface - centre) * [-2.0, 2.0]
-        truth += 0.25 * area[:, None] * np.exp(-_squares(mirrored, surface) / (2 * 0.4**2))
-    truth *= 0.003 * (spacing / 0.1) ** 3
-    centre = place[generator.choice(len(place), experiments, replace=False)]
-    size = generator.uniform(0.28, 0.5, experiments)
-    injection = np.clip(1.15 * (1 - _squares(place, centre) / size**2), 0, 1)
-    clean = truth @ injection
-    noise = generator.standard_normal(clean.shape) * (0.3 + np.sqrt(clean))
-    projection = np.maximum(clean + 0.02 * noise, 0)
-    laplacian: sparse.csr_array = graph_laplacian(voxels)
-    return injection, projection, injection == 0, laplacian
-
-
-def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Squared distances of all pairs of rows."""
-    return np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0)
 
 
 class Nesterov:
@@ -121,7 +88,7 @@ def reached(seconds: np.ndarray, history: np.ndarray, goal: float) -> str:
 
 def compare(spacing: float, smoothing: float, rank: int, limit: float) -> list[str]:
     """The lines of one problem."""
-    injection, projection, observed, laplacian = sheet(spacing)
+    (injection, projection, observed, laplacian), _ = sheet(spacing)
     problem = LowRankProblem(injection, projection, observed, laplacian, laplacian, smoothing)
     start = bump_factors(problem, rank, np.random.default_rng(0))
     solve(problem, *start, maximum_iterations=1)  # compiles
