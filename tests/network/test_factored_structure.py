@@ -20,7 +20,7 @@ from mesomode.network.schemas import SCHEMA, STRUCTURE_SCHEMA
 from mesomode.network.settings import Settings
 from mesomode.network.spectrum import singular_values
 from mesomode.network.stage import network_structure, network_variant
-from mesomode.network.structure import structure_of
+from mesomode.network.structure import OWN_DECOMPOSITIONS, structure_of
 from mesomode.network.structure_store import structure_dataset, structure_from_store
 from mesomode.steps import Provenance, run_step
 from mesomode.store import Schema, Variable, open_store, write_store
@@ -127,6 +127,17 @@ def test_every_variant_is_that_of_the_matrix_and_comes_back_from_a_store():
     part = matched_network("connectome", read, generator=np.random.default_rng(1), units=50)
     assert_allclose(np.sum(part.dense().astype(float) ** 2) / 50, 1.0, rtol=1e-5)
     assert_allclose(network_singular_values(network), singular_values(network.dense()), atol=1e-5)
+
+
+@pytest.mark.parametrize("draws", [0, 2])
+def test_every_decomposition_is_reported(draws):
+    a, b = factors(60)
+    position = np.linspace(0, 1, 60)[:, None]
+    options = {"draws": draws, "permutations": 5, "position": position}
+    for measure, connectome in ((structure_of_factors, (a, b)), (structure_of, (a @ b.T,))):
+        done = []
+        measure(*connectome, generator=np.random.default_rng(0), progress=done.append, **options)
+        assert done == [1] * (OWN_DECOMPOSITIONS + 3 * draws)
 
 
 def test_estimates_from_some_rows_and_units(monkeypatch):

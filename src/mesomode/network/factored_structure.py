@@ -95,7 +95,9 @@ def structure_of_factors(
     )
     sign = np.ones(units) if inhibitory is None else np.asarray(inhibitory, dtype=np.float64)
     signed = b * sign[:, None]
+    report = progress or (lambda done: None)
     read = decompose_factored(a, signed)
+    report(1)
     member = groups_of(read, sign, group, blocks, generator)
     kept = _centred(a, signed, read, centring)
     found = scales_of_modes(kept)
@@ -104,6 +106,7 @@ def structure_of_factors(
         for factor, scale in ((kept.left * kept.values, found.target), (kept.right, found.source))
     )
     bulk = decompose_factored(outputs, inputs)
+    report(1)
     rows = np.arange(units)
     if units > ROWS:
         rows = np.sort(generator.permutation(units)[:ROWS])
@@ -142,7 +145,7 @@ def structure_of_factors(
             / np.sqrt(mean_square)
         ),
         reciprocity=_reciprocity(kept),
-        nulls=_sampled_nulls(a, b, sign, centring, position, draws, generator, progress),
+        nulls=_sampled_nulls(a, b, sign, centring, position, draws, generator, report),
     )
 
 
@@ -274,7 +277,7 @@ def _sampled_nulls(
     position: ArrayLike | None,
     draws: int,
     generator: np.random.Generator,
-    progress: Callable[[int], None] | None,
+    progress: Callable[[int], None],
 ) -> dict[str, Null]:
     """Null models of the couplings among units drawn by chance."""
     units = len(a)

@@ -109,7 +109,7 @@ def network_structure(
 
     from mesomode.network.factored_structure import NULL_UNITS, structure_of_factors
     from mesomode.network.signs import presynaptic_signs
-    from mesomode.network.structure import structure_of
+    from mesomode.network.structure import OWN_DECOMPOSITIONS, structure_of
     from mesomode.network.structure_store import structure_dataset
     from mesomode.progress import Progress
     from mesomode.seeds import generator
@@ -135,7 +135,8 @@ def network_structure(
     if settings.sign == "presynaptic":
         sign = presynaptic_signs(units, settings.inhibitory_fraction, drawn)
     kinds = 2 + (position is not None)
-    progress = Progress(logger, "random connectomes", kinds * settings.null_draws, "drawn")
+    decompositions = OWN_DECOMPOSITIONS + kinds * settings.null_draws
+    progress = Progress(logger, "the connectome and random ones", decompositions, "decompositions")
     structure = measure(
         generator=drawn,
         centring=settings.centring,

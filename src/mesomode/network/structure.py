@@ -27,6 +27,8 @@ ALL_MODES = 4000
 directions of the largest modes alone."""
 LARGEST = 300
 """Modes computed of larger connectomes."""
+OWN_DECOMPOSITIONS = 2
+"""Of the connectome as read and without its scales; those of null models come after them."""
 TIED = 1e-9
 """Singular values as close as this, relative to the largest, count as equal."""
 
@@ -193,7 +195,8 @@ def structure_of(
     permutations : int
         Permutations in the test of the overlaps.
     progress : callable, optional
-        Called with 1 after each random connectome.
+        Called with 1 after each decomposition: ``OWN_DECOMPOSITIONS`` of the connectome itself,
+        then one of each random connectome.
 
     Returns
     -------
@@ -215,7 +218,9 @@ def structure_of(
     )
     sign = np.ones(units) if inhibitory is None else np.asarray(inhibitory, dtype=np.float64)
     signed = read * sign
+    report = progress or (lambda done: None)
     values, directions = _modes(signed, generator)
+    report(1)
     member = groups_of(directions, sign, group, blocks, generator)
     if centring == "top_mode":
         left, top, right = directions.left[:, 0], directions.values[0], directions.right[:, 0]
@@ -232,6 +237,7 @@ def structure_of(
     found = scales.scales_of(couplings)
     bulk = scales.without_scales(couplings, found)
     bulk_values, bulk_directions = _modes(bulk, generator)
+    report(1)
     mean_square = float(np.sum(couplings**2)) / units
     return Structure(
         couplings=couplings,
@@ -256,7 +262,7 @@ def structure_of(
         block_variance=block_variance(couplings, member)[0],
         self_coupling=float(np.trace(couplings) / units / np.sqrt(mean_square)),
         reciprocity=float(np.einsum("ij,ji->", couplings, couplings) / units / mean_square),
-        nulls=null_models(read, sign, centring, position, draws, generator, progress),
+        nulls=null_models(read, sign, centring, position, draws, generator, report),
     )
 
 
@@ -351,7 +357,7 @@ def null_models(
     position: ArrayLike | None,
     draws: int,
     generator: np.random.Generator,
-    progress: Callable[[int], None] | None,
+    progress: Callable[[int], None],
 ) -> dict[str, Null]:
     """Random connectomes of every kind, by name; see :func:`structure_of`."""
     kinds: dict[str, Callable[[], NDArray[np.float64]]] = {
@@ -379,7 +385,6 @@ def null_models(
             own = scales.scales_of(random)
             measured[0, index] = unbiased_inverse_effective_rank(random)
             measured[2:, index] = own.target_variation, own.source_variation
-            if progress is not None:
-                progress(1)
+            progress(1)
         found[name] = Null(values, *measured)
     return found
