@@ -218,7 +218,7 @@ rule figure_truth:
         f"{RUN}/benchmarks/figure_truth.tsv"
     threads: 1
     resources:
-        mem_mb=megabytes(800, per_pair=20),
+        mem_mb=megabytes(800, per_pair=40),
         runtime=minutes(5),
     params:
         settings=PLAN.settings("report"),
