@@ -220,10 +220,14 @@ def with_log(name: str, log: str | None, job: Callable[[], None]) -> None:
     handlers: list[logging.Handler] = [terminal]
     file: logging.Handler | None = None
     if log is not None:
-        Path(log).parent.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(log, mode="w")
-        file.setFormatter(layout)
-        handlers.append(file)
+        try:
+            Path(log).parent.mkdir(parents=True, exist_ok=True)
+            file = _LogFile(log)
+        except OSError as error:
+            _say_log_is_lost(log, error)
+        else:
+            file.setFormatter(layout)
+            handlers.append(file)
     logging.captureWarnings(True)
     root = logging.getLogger()
     root.handlers[:] = handlers
@@ -254,6 +258,42 @@ class _Terminal(logging.StreamHandler):
     @property
     def stream(self) -> Any:
         return sys.stderr
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that may be on a full disk: said once, where logging prints a stack each time."""
+
+    def __init__(self, path: str) -> None:
+        self.lost = False
+        super().__init__(path, mode="w")
+
+    def flush(self) -> None:
+        self._try(super().flush)
+
+    def close(self) -> None:
+        self._try(super().close)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            self._say(error)
+        else:
+            super().handleError(record)
+
+    def _try(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except OSError as error:
+            self._say(error)
+
+    def _say(self, error: OSError) -> None:
+        if not self.lost:
+            _say_log_is_lost(self.baseFilename, error)
+        self.lost = True
+
+
+def _say_log_is_lost(log: str, error: OSError) -> None:
+    click.echo(f"the log {log} cannot be written: {error.strerror}", err=True)
 
 
 class _NoTraceback(logging.Formatter):

@@ -147,6 +147,22 @@ def test_a_full_disk_is_explained(files) -> None:
     assert "free some space" in result.output
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_log_on_a_full_disk_is_said_to_be_lost_once(files) -> None:
+    result = call(files | {"log": Path("/dev/full")}, "--note", "bad")
+    assert result.exit_code == 1
+    assert result.output.count("the log /dev/full cannot be written: No space left") == 1
+    assert "ERROR: the numbers are bad" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_log_that_cannot_be_made_does_not_stop_a_step(files) -> None:
+    result = call(files | {"log": files["a"] / "file.log"})
+    assert result.exit_code == 0
+    assert result.output.count("file.log cannot be written: ") == 1
+    assert files["out"].exists()
+
+
 def test_wrong_settings_are_explained(files) -> None:
     assert "did you mean 'factor'?" in call(files, "--settings", '{"facter": 3}').output
     assert "> 0" in call(files, "--settings", '{"factor": -1}').output
