@@ -173,7 +173,7 @@ def run_step(function: Callable[..., None], **arguments: Any) -> None:
             raise
         except Exception as error:
             _blame_damaged(inputs, error)
-            _blame_missing(name, kinds, arguments, error)
+            _mention_missing(name, kinds, arguments, error)
             raise
         finally:
             progress.stop()
@@ -200,13 +200,16 @@ def _blame_damaged(inputs: Mapping[str, Path], error: Exception) -> None:
             ) from error
 
 
-def _blame_missing(
+def _mention_missing(
     name: str,
     kinds: Mapping[str, tuple[str, Any]],
     arguments: Mapping[str, Any],
     error: Exception,
 ) -> None:
-    """If a step failed that was given none of what it takes several of, say that."""
+    """If a step failed that was given none of what it takes several of, say both.
+
+    Some steps may be given none; the failure then has another cause, which is not hidden.
+    """
     empty = [
         "--" + parameter.replace("_", "-")
         for parameter, (kind, _) in kinds.items()
@@ -214,9 +217,10 @@ def _blame_missing(
     ]
     if empty:
         raise MesomodeError(
-            f"step {name} was given nothing for {', '.join(empty)}",
-            why=f"it then failed with {type(error).__name__}: {error}",
-            remedy=f"mesomode {name} --help says what it reads",
+            f"step {name} failed and was given nothing for {', '.join(empty)}",
+            why=f"{type(error).__name__}: {error}",
+            remedy=f"name them if it needs them (mesomode {name} --help), else please report this "
+            "with the log",
         ) from error
 
 
