@@ -23,7 +23,7 @@ LOG = logging.getLogger("mesomode.test")
 
 WORK = """
 import logging, sys, time
-from mesomode import cli, progress
+from mesomode import logs, progress
 from mesomode.steps import logger
 
 progress.LINE_SECONDS, progress.Progress.__init__.__defaults__ = 0.2, ("items", 0.2)
@@ -42,7 +42,7 @@ def work():
         progress.stop()
 
 log = sys.argv[sys.argv.index("--log") + 1] if "--log" in sys.argv else None
-cli.with_log("count", log, work)
+logs.with_log("count", log, work)
 """
 
 
